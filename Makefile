@@ -1,0 +1,35 @@
+# Everything a fresh machine needs is Python 3.11+ with pip. Each target sets itself up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: plan test check slow reports clean
+
+plan: $(STAMP)  ## the main job, offline: does Llama-3.1-8B QLoRA fit, and on what?
+	HF_HUB_OFFLINE=1 $(BIN)/anatomy plan meta-llama/Llama-3.1-8B --method qlora --r 64
+
+test: $(STAMP)  ## the test suite, without the slow extras
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+slow: $(STAMP)  ## every test
+	$(BIN)/python -m pytest -n 2
+
+check: $(STAMP)  ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+reports: $(STAMP)  ## rebuild the checked-in reports
+	$(BIN)/python -m anatomy.validation.published -o reports
+
+# torch first and by exact version: a looser request can pull gigabytes of GPU libraries.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --upgrade "pip>=25.1"
+	$(BIN)/pip install -q "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/pip install -q -c constraints.txt -e . --group dev
+	touch $@
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,65 @@
+"""Blueprint: what is known of a model before anything is built. Made by `source`, read by `architecture`."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from anatomy.dtypes import BY_SAFETENSORS
+
+OriginKind = Literal["file", "folder", "cache", "catalog", "hub"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """Where a model's facts were read."""
+
+    kind: OriginKind
+    """A file or folder named by the user, the local Hugging Face cache, the shipped catalog, or the hub."""
+    location: str
+    """The path, or the repository id."""
+    revision: str | None = None
+    """The commit or branch that was read, where there is one."""
+
+    def __str__(self) -> str:
+        at = f" @ {self.revision}" if self.revision else ""
+        return f"{self.kind}: {self.location}{at}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TensorHeader:
+    """One tensor as a checkpoint's header describes it; its data is never read."""
+
+    name: str
+    dtype: str
+    """The safetensors tag, e.g. 'BF16'; a key of `anatomy.dtypes.BY_SAFETENSORS`."""
+    shape: tuple[int, ...]
+    file: str = ""
+    """Name of the file that stores it."""
+
+    @property
+    def elements(self) -> int:
+        """Number of stored elements."""
+        return math.prod(self.shape)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes the tensor takes in the file."""
+        return BY_SAFETENSORS[self.dtype].bytes_for(self.elements)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blueprint:
+    """A model's description: enough to build it without its weights, or at least to count it."""
+
+    id: str
+    """What the user calls the model: a hub id or a path."""
+    origin: Origin
+    config: Mapping[str, Any] | None = None
+    """The content of config.json with the user's overrides applied; None when only headers are known."""
+    tensors: tuple[TensorHeader, ...] | None = None
+    """What the checkpoint stores, where its headers were read; None when unknown."""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """The facts that the user set by hand, already applied to `config`."""
+    notes: tuple[str, ...] = ()
+    """What the reader should know about how these facts were found."""

@@ -1,0 +1,115 @@
+"""Recipe: one training run as the user asked for it, complete, printable and readable again."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from anatomy.errors import RecipeError
+
+Method = Literal["full", "lora", "qlora"]
+Precision = Literal["fp32", "bf16", "fp16", "bf16-mixed", "fp16-mixed"]
+Attention = Literal["sdpa", "eager", "flash_attention_2"]
+Checkpointing = Literal["off", "non-reentrant", "reentrant"]
+QuantType = Literal["nf4", "fp4"]
+ALL_LINEAR = "all-linear"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """What will be run. The defaults are the settings that people meet; the answer always states them."""
+
+    method: Method = "lora"
+    """What is trained: every weight, LoRA adapters, or LoRA adapters over a 4-bit base."""
+    r: int = 16
+    """Rank of the adapters (LoRA and QLoRA)."""
+    alpha: int | None = None
+    """LoRA's scaling numerator; None means twice the rank. Does not change memory."""
+    dropout: float = 0.0
+    """Dropout in front of the adapters."""
+    target_modules: str | tuple[str, ...] = ALL_LINEAR
+    """Which layers get adapters: 'all-linear', names (a tuple), or a regular expression (a string)."""
+    quant_type: QuantType = "nf4"
+    """4-bit code of a QLoRA base."""
+    double_quant: bool = True
+    """Whether the scales of a QLoRA base are quantized as well."""
+    kbit_prepare: bool = True
+    """QLoRA: call peft's `prepare_model_for_kbit_training`, which casts what is not quantized to fp32."""
+    optimizer: str = "adamw_torch_fused"
+    """A name of transformers' `OptimizerNames`, as in `TrainingArguments(optim=...)`."""
+    precision: Precision = "bf16"
+    """fp32, bf16, fp16: the dtype of the weights. bf16-mixed, fp16-mixed: fp32 weights under autocast."""
+    batch_size: int = 1
+    """Sequences in one micro-batch on one device."""
+    seq_len: int = 2048
+    """Tokens in every sequence (no padding)."""
+    grad_accum: int = 1
+    """Micro-batches between two optimizer steps."""
+    gradient_checkpointing: Checkpointing = "non-reentrant"
+    """Whether each block's activations are dropped in forward and computed again in backward."""
+    attn: Attention = "sdpa"
+    """The model's attention implementation."""
+    max_grad_norm: float = 1.0
+    """Gradient clipping as the Trainer's `max_grad_norm`; 0 switches it off."""
+
+    def __post_init__(self) -> None:
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise RecipeError(
+                    f"{name} is {getattr(self, name)!r}, which is not one of its values.",
+                    hint=f"use one of: {', '.join(map(str, allowed))}",
+                )
+        for name, lowest in _AT_LEAST.items():
+            if getattr(self, name) < lowest:
+                raise RecipeError(f"{name} is {getattr(self, name)}, but must be at least {lowest}.")
+        if not 0 <= self.dropout < 1:
+            raise RecipeError(f"dropout is {self.dropout}, but must be at least 0 and below 1.")
+        if isinstance(self.target_modules, str) and self.target_modules != ALL_LINEAR:
+            try:
+                re.compile(self.target_modules)
+            except re.error as error:
+                raise RecipeError(f"target_modules is not a regular expression: {error}.") from error
+
+    @property
+    def uses_adapters(self) -> bool:
+        """True when a PEFT method adds the trained parameters."""
+        return self.method != "full"
+
+    @property
+    def quantized(self) -> bool:
+        """True when the base weights are stored in 4 bits."""
+        return self.method == "qlora"
+
+    @property
+    def autocast_dtype(self) -> str | None:
+        """'bfloat16' or 'float16' under mixed precision, else None."""
+        return {"bf16-mixed": "bfloat16", "fp16-mixed": "float16"}.get(self.precision)
+
+    @property
+    def weight_dtype(self) -> str:
+        """torch's name of the dtype in which the model is loaded."""
+        return {"bf16": "bfloat16", "fp16": "float16"}.get(self.precision, "float32")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every setting by name, JSON- and TOML-ready."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Recipe":
+        """The recipe that `to_dict` wrote. Raises RecipeError for a setting that does not exist."""
+        known = {f.name for f in fields(cls)}
+        for name in data:
+            if name not in known:
+                raise RecipeError(f"{name!r} is not a setting of a recipe.", hint=f"known: {', '.join(known)}")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "method": get_args(Method),
+    "precision": get_args(Precision),
+    "attn": get_args(Attention),
+    "gradient_checkpointing": get_args(Checkpointing),
+    "quant_type": get_args(QuantType),
+}
+_AT_LEAST: dict[str, int] = {"r": 1, "batch_size": 1, "seq_len": 1, "grad_accum": 1, "max_grad_norm": 0}
