@@ -1,0 +1,1 @@
+"""Blueprint -> Anatomy: the model as a tree of counted parts."""

@@ -1,0 +1,136 @@
+"""The numbers that describe a transformer, under one name each, whatever the config calls them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+_VARIES = object()
+"""A fact that differs from layer to layer."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What a model is, in numbers. None means that the description does not say, or that it varies by layer."""
+
+    layers: int | None = None
+    """Transformer blocks (of the decoder, where there is an encoder too)."""
+    encoder_layers: int | None = None
+    """Blocks of the encoder of an encoder-decoder."""
+    hidden_size: int | None = None
+    """Width of the residual stream."""
+    heads: int | None = None
+    """Query heads in an attention block."""
+    kv_heads: int | None = None
+    """Key and value heads in an attention block; below `heads` for grouped or multi-query attention."""
+    head_dim: int | None = None
+    """Width of one query or key head."""
+    v_head_dim: int | None = None
+    """Width of one value head, where it differs from the key's."""
+    ffn_width: int | None = None
+    """Inner width of the dense feed-forward block."""
+    vocabulary: int | None = None
+    """Rows of the token embedding."""
+    context: int | None = None
+    """Longest sequence that the config states, in tokens."""
+    tied: bool | None = None
+    """Whether the language-model head is the token embedding."""
+    layer_kinds: tuple[str, ...] = ()
+    """The attention or mixer kind of every layer where it varies (sliding, full, linear, mamba ...); else empty."""
+    experts: int | None = None
+    """Routed experts in a mixture-of-experts layer."""
+    experts_active: int | None = None
+    """Routed experts that each token uses."""
+    experts_shared: int | None = None
+    """Experts that every token uses."""
+    nope_head_dim: int | None = None
+    """Latent attention: the part of a key head that carries no position."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The facts that are known."""
+        return {k: v for k, v in asdict(self).items() if v not in (None, ())}
+
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "layers": ("num_hidden_layers", "n_layer", "n_layers", "decoder_layers", "num_decoder_layers", "num_layers"),
+    "hidden_size": ("hidden_size", "d_model", "n_embd", "dim", "model_dim"),
+    "heads": ("num_attention_heads", "n_head", "n_heads", "num_heads", "decoder_attention_heads"),
+    "kv_heads": ("num_key_value_heads", "num_kv_heads", "n_head_kv"),
+    "head_dim": ("qk_head_dim", "head_dim", "d_kv", "kv_channels", "attention_head_dim"),
+    "v_head_dim": ("v_head_dim",),
+    "nope_head_dim": ("qk_nope_head_dim",),
+    "ffn_width": (
+        *("intermediate_size", "ffn_dim", "d_ff", "n_inner", "ffn_hidden_size", "decoder_ffn_dim", "hidden_dim"),
+    ),
+    "vocabulary": ("vocab_size",),
+    "context": ("max_position_embeddings", "n_positions", "n_ctx", "max_target_positions", "max_sequence_length"),
+    "experts": ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"),
+    "experts_active": ("num_experts_per_tok", "num_experts_per_token", "moe_top_k", "top_k_experts"),
+    "experts_shared": ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts"),
+}
+"""Our name of a fact -> the names that configs give it, the commonest first."""
+
+_ENCODER_LAYERS = ("encoder_layers", "num_encoder_layers")
+_LAYER_KINDS = ("layer_types", "layers_block_type", "block_types", "attention_layers")
+
+
+def facts_from_config(config: Any) -> Facts:
+    """Read the facts of the text part from a transformers config object, or from a plain mapping."""
+    text = _text_part(config)
+    values: dict[str, Any] = {name: _first_integer(text, keys) for name, keys in ALIASES.items()}
+    values["layer_kinds"] = _layer_kinds(text)
+    if _get(config, "is_encoder_decoder"):
+        # T5 calls the encoder's depth `num_layers`; the others have a name for it.
+        values["encoder_layers"] = _first_integer(text, (*_ENCODER_LAYERS, "num_layers"))
+        values["layers"] = _first_integer(text, ("decoder_layers", "num_decoder_layers")) or values["layers"]
+    return _derive(Facts(**values), text)
+
+
+def _derive(facts: Facts, text: Any) -> Facts:
+    """Fill in what follows from other facts."""
+    if facts.head_dim is None and facts.hidden_size and facts.heads:
+        facts = replace(facts, head_dim=facts.hidden_size // facts.heads)
+    if _get(text, "multi_query") is True and not _get(text, "new_decoder_architecture"):
+        facts = replace(facts, kv_heads=1)  # the GPT-BigCode and Falcon spelling of one shared head
+    elif facts.kv_heads is None and not any(_get(text, key) is _VARIES for key in ALIASES["kv_heads"]):
+        facts = replace(facts, kv_heads=facts.heads)
+    if facts.context is not None and facts.context <= 0:
+        facts = replace(facts, context=None)
+    return facts
+
+
+def _text_part(config: Any) -> Any:
+    if isinstance(config, Mapping):
+        nested = (config.get(key) for key in ("text_config", "llm_config", "language_config"))
+        return next((part for part in nested if isinstance(part, Mapping)), config)
+    get = getattr(config, "get_text_config", None)
+    # decoder=True: of an encoder-decoder, the side that writes text.
+    return get(decoder=True) if callable(get) else config
+
+
+def _get(source: Any, key: str) -> Any:
+    if isinstance(source, Mapping):
+        return source.get(key)
+    try:
+        return getattr(source, key, None)
+    except RuntimeError:  # transformers' refusal to answer for all layers at once
+        return _VARIES
+
+
+def _first_integer(source: Any, keys: Iterable[str]) -> int | None:
+    for key in keys:
+        value = _get(source, key)
+        if isinstance(value, list | tuple) and len(set(map(str, value))) == 1:
+            value = value[0]
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if value is _VARIES:
+            return None
+    return None
+
+
+def _layer_kinds(text: Any) -> tuple[str, ...]:
+    for key in _LAYER_KINDS:
+        kinds = _get(text, key)
+        if isinstance(kinds, list | tuple) and all(isinstance(kind, str) for kind in kinds):
+            return tuple(kinds) if len(set(kinds)) > 1 else ()
+    return ()

@@ -1,0 +1,273 @@
+"""Blueprint -> the real transformers class, built on the meta device: every shape, no memory.
+
+torch and transformers are imported inside the functions, so that what needs neither does not pay for them.
+"""
+
+import contextlib
+import copy
+import difflib
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from anatomy.architecture.plausible import check_plausible
+from anatomy.blueprint import Blueprint
+from anatomy.dtypes import BY_NAME
+from anatomy.errors import ArchitectureError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Skeleton:
+    """A model without weights."""
+
+    model: Any
+    """torch.nn.Module with all parameters and buffers on the meta device."""
+    config: Any
+    """transformers.PreTrainedConfig it was built from."""
+    class_name: str
+    """The model's class, e.g. 'LlamaForCausalLM'."""
+    notes: tuple[str, ...] = ()
+    """What was decided while building, in sentences."""
+
+
+class UnknownArchitectureError(ArchitectureError):
+    """The installed transformers has no code for this model; its headers, where known, can still be counted."""
+
+
+# Tried in this order when the config names no class that the installed transformers has. Sequence-to-sequence and
+# masked models come before causal ones because most of them are registered as causal too.
+_TASKS: tuple[tuple[str, str], ...] = (
+    ("ForConditionalGeneration", "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING"),
+    ("ForConditionalGeneration", "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING"),
+    ("ForConditionalGeneration", "MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING"),
+    ("ForMaskedLM", "MODEL_FOR_MASKED_LM_MAPPING"),
+    ("ForCausalLM", "MODEL_FOR_CAUSAL_LM_MAPPING"),
+    ("ForImageClassification", "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING"),
+    ("ForCTC", "MODEL_FOR_CTC_MAPPING"),
+    ("ForSequenceClassification", "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING"),
+    ("ForTokenClassification", "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING"),
+    ("ForQuestionAnswering", "MODEL_FOR_QUESTION_ANSWERING_MAPPING"),
+    ("", "MODEL_MAPPING"),
+)
+
+# Written by whoever saved the config; they describe neither shape nor class.
+_NOT_ARCHITECTURE = ("transformers_version", "_name_or_path", "_commit_hash", "_attn_implementation", "auto_map")
+
+
+def build_skeleton(
+    blueprint: Blueprint,
+    *,
+    dtype: str | None = None,
+    attn: str | None = None,
+    trust_remote_code: bool = False,
+) -> Skeleton:
+    """Build the blueprint's model on the meta device.
+
+    `dtype`: a name of `anatomy.dtypes`, None for the config's own (float32 where it has none). `attn`:
+    'sdpa', 'eager' or 'flash_attention_2' (built as sdpa: the package's kernel is not needed for shapes), None for
+    the class's default. Code from the model's repository runs only with `trust_remote_code`.
+    Raises ArchitectureError: no config, unknown or remote-only type, sizes or values that the class refuses.
+    """
+    raw = _raw_config(blueprint)
+    check_plausible(raw)
+    with _quiet():
+        import torch
+
+        config, remote = _config(blueprint, raw, trust_remote_code)
+        cls, notes = (remote, []) if remote else _model_class(blueprint, raw, config)
+        options: dict[str, Any] = {} if dtype is None else {"dtype": getattr(torch, _dtype_name(dtype))}
+        options |= _attention(cls, attn, notes)
+        try:
+            with torch.device("meta"):
+                model = cls._from_config(config, **options)
+        except Exception as error:  # whatever a model class raises for a config it cannot use
+            raise _refused(blueprint, cls.__name__, error) from error
+    notes += _untie_if_stored_untied(blueprint, raw, model)
+    return Skeleton(model=model, config=model.config, class_name=type(model).__name__, notes=tuple(notes))
+
+
+def _raw_config(blueprint: Blueprint) -> dict[str, Any]:
+    if blueprint.config is None:
+        raise ArchitectureError(
+            f"{blueprint.id} has no config.json, so the model cannot be built.",
+            hint="its headers can still be counted: anatomy show; a run needs a folder with config.json",
+        )
+    raw: dict[str, Any] = copy.deepcopy(dict(blueprint.config))
+    if not isinstance(raw.get("model_type"), str):
+        raise UnknownArchitectureError(
+            f"{blueprint.id}'s config does not say its model_type, so the class to build is unknown.",
+            hint="add it with --set model_type=NAME",
+        )
+    return raw
+
+
+def _config(blueprint: Blueprint, raw: Mapping[str, Any], trust: bool) -> tuple[Any, Any]:
+    """The config object, and the repository's own model class where its code was asked for and is needed."""
+    from transformers import CONFIG_MAPPING
+
+    model_type = raw["model_type"]
+    if model_type not in CONFIG_MAPPING:
+        if raw.get("auto_map") and trust:
+            return _remote(blueprint, raw)
+        raise _unknown_type(blueprint, raw, list(CONFIG_MAPPING))
+    values = {k: v for k, v in raw.items() if k != "model_type" and k not in _NOT_ARCHITECTURE}
+    try:
+        return CONFIG_MAPPING[model_type](**values), None
+    except Exception as error:
+        raise _refused(blueprint, f"model type '{model_type}'", error) from error
+
+
+def _remote(blueprint: Blueprint, raw: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Config object and class from the repository's own code; only reached when the user typed that they trust it."""
+    from transformers.dynamic_module_utils import get_class_from_dynamic_module
+
+    auto_map = raw["auto_map"]
+    where, revision = blueprint.origin.location, blueprint.origin.revision
+    key = next((k for k in ("AutoModelForCausalLM", *auto_map) if k in auto_map and k.startswith("AutoModel")), None)
+    if key is None or "AutoConfig" not in auto_map:
+        raise UnknownArchitectureError(f"{blueprint.id}'s auto_map names no config and model class.")
+    try:
+        config_class = get_class_from_dynamic_module(auto_map["AutoConfig"], where, revision=revision)
+        model_class = get_class_from_dynamic_module(auto_map[key], where, revision=revision)
+        return config_class(**{k: v for k, v in raw.items() if k not in _NOT_ARCHITECTURE}), model_class
+    except Exception as error:
+        raise ArchitectureError(
+            f"The code in {where} could not be loaded: {_first_sentence(error)}",
+            hint="it may need packages that are not installed, or files that are not here",
+        ) from error
+
+
+def _model_class(blueprint: Blueprint, raw: Mapping[str, Any], config: Any) -> tuple[Any, list[str]]:
+    """The class that the config names, else the one that its model type stands for."""
+    import transformers
+
+    named = next((name for name in raw.get("architectures") or () if isinstance(name, str)), None)
+    cls = getattr(transformers, named, None) if named and named.isidentifier() else None
+    if cls is None:
+        return _class_by_task(blueprint, named, config)
+    wanted = getattr(cls, "config_class", None)
+    if wanted is not None and not isinstance(config, wanted):
+        raise ArchitectureError(
+            f"{blueprint.id}'s config contradicts itself: it names the class {named}, which is built from a "
+            f"'{wanted.model_type}' config, but its model_type is '{config.model_type}'.",
+            hint=f"say which is meant, e.g. --set model_type={wanted.model_type}",
+        )
+    return cls, []
+
+
+def _class_by_task(blueprint: Blueprint, named: str | None, config: Any) -> tuple[Any, list[str]]:
+    from transformers.models.auto import modeling_auto
+
+    tasks = sorted(_TASKS, key=lambda task: not (named and task[0] and named.endswith(task[0])))
+    for _, mapping_name in tasks:
+        mapping = getattr(modeling_auto, mapping_name, {})
+        if type(config) in mapping:
+            found = mapping[type(config)]
+            cls = found[0] if isinstance(found, tuple) else found
+            if named is None:
+                return cls, [f"The config names no class; built {cls.__name__}."]
+            return cls, [f"The config names {named}, which this transformers lacks; built {cls.__name__}."]
+    raise UnknownArchitectureError(
+        f"The installed transformers has a config but no model for {blueprint.id} (model type '{config.model_type}').",
+        hint="update transformers, or count the checkpoint's headers",
+    )
+
+
+def _attention(cls: Any, attn: str | None, notes: list[str]) -> dict[str, Any]:
+    if attn is None:
+        return {}
+    # Building with flash_attention_2 demands its package; shapes do not depend on the kernel.
+    wanted = "sdpa" if attn == "flash_attention_2" else attn
+    if wanted == "sdpa" and not getattr(cls, "_supports_sdpa", False):
+        notes.append(f"{cls.__name__} has no sdpa attention; it runs its own (eager).")
+        return {"attn_implementation": "eager"}
+    return {"attn_implementation": wanted}
+
+
+def _dtype_name(dtype: str) -> str:
+    if dtype not in BY_NAME:
+        raise ArchitectureError(
+            f"{dtype!r} is not a number format that is known here.", hint=f"use one of: {', '.join(BY_NAME)}"
+        )
+    return BY_NAME[dtype].name
+
+
+def says_untied(raw: Mapping[str, Any]) -> bool:
+    """Whether the config itself says that head and embedding are separate."""
+    return raw.get("tie_word_embeddings") is False
+
+
+def _untie_if_stored_untied(blueprint: Blueprint, raw: Mapping[str, Any], model: Any) -> list[str]:
+    """Separate head and embedding where the config and the checkpoint say so but the class ties them anyway.
+
+    transformers 5 sets tie_word_embeddings=True for the T5 family whatever the config says; loading a checkpoint that
+    stores both then leaves them apart, and so does this.
+    """
+    from anatomy.architecture.tied import head_is_tied
+
+    if not (says_untied(raw) and blueprint.tensors and head_is_tied(model)):
+        return []
+    head = model.get_output_embeddings()
+    path = next(name for name, module in model.named_modules() if module is head)
+    if not any(tensor.name.endswith(f"{path}.weight") for tensor in blueprint.tensors):
+        return []
+    import torch
+
+    head.weight = torch.nn.Parameter(torch.empty_like(head.weight))
+    model.config.tie_word_embeddings = False
+    return [f"The checkpoint stores {path}.weight beside the embedding and the config says untied: counted apart."]
+
+
+def _unknown_type(blueprint: Blueprint, raw: Mapping[str, Any], known: list[str]) -> ArchitectureError:
+    model_type = raw["model_type"]
+    close = difflib.get_close_matches(model_type, known, n=3, cutoff=0.6)
+    counting = " Its parameters can be counted from the checkpoint's headers." if blueprint.tensors is None else ""
+    if raw.get("auto_map"):
+        message = (
+            f"{blueprint.id} (model type '{model_type}') is built by code in its own repository, "
+            "which is not run unless you say so."
+        )
+        return UnknownArchitectureError(
+            message, hint=f"read that code, then add --trust-remote-code.{counting}"
+        )
+    return UnknownArchitectureError(
+        f"The installed transformers has no model type '{model_type}' ({blueprint.id}).",
+        hint=f"update transformers.{counting}{_did_you_mean(close)}",
+    )
+
+
+def _did_you_mean(close: list[str]) -> str:
+    return f" Close names: {', '.join(close)} (--set model_type=NAME)." if close else ""
+
+
+def _refused(blueprint: Blueprint, what: str, error: Exception) -> ArchitectureError:
+    if isinstance(error, ArchitectureError):
+        return error
+    return ArchitectureError(
+        f"{blueprint.id}'s config is not valid for {what}: {_first_sentence(error)}",
+        hint="correct the value in the config, or override it with --set KEY=VALUE",
+    )
+
+
+def _first_sentence(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return re.split(r"(?<=[a-z\])'\"])\. ", text, maxsplit=1)[0][:300].rstrip(".") + "."
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' remarks off the user's streams while a model is built."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        with contextlib.redirect_stderr(io.StringIO()):
+            from transformers.utils import logging
+
+            before = logging.get_verbosity()
+            logging.set_verbosity(logging.CRITICAL)
+            try:
+                yield
+            finally:
+                logging.set_verbosity(before)
