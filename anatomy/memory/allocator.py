@@ -101,12 +101,13 @@ def replay(
 ) -> Replay:
     """Run a timeline through torch's caching allocator.
 
-    `capacity`: bytes that cudaMalloc can give out in all. `repeat_last_step`: run the last training step that many
-    more times (see `steady.repeat_last_step`). `empty_cache_before_step`: call torch.cuda.empty_cache() when that
-    step begins. Stops where the device runs out of memory; the replay says where. A block of 0 bytes takes nothing.
+    `capacity`: bytes that cudaMalloc can give out in all. `repeat_last_step`: run the last training step that
+    many more times (see `steady.repeat_last_step`). `empty_cache_before_step`: call torch.cuda.empty_cache()
+    when that step begins. Stops where the device runs out of memory; the replay says where. A block of 0
+    bytes takes nothing.
 
-    Raises RehearsalError for a timeline that frees what is not alive, makes a block twice, or has no phases, and
-    for a step that cannot be repeated or does not exist.
+    Raises RehearsalError for a timeline that frees what is not alive, makes a block twice, or has no phases,
+    and for a step that cannot be repeated or does not exist.
     """
     _check(timeline)
     timeline = repeated(timeline, repeat_last_step)

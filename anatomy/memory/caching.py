@@ -1,12 +1,12 @@
 """The caching allocator that torch puts in front of cudaMalloc, rule by rule.
 
-Restates `DeviceCachingAllocator` of pytorch's c10/cuda/CUDACachingAllocator.cpp for one stream and default
-settings, with the constants of c10/core/AllocatorConfig.h; both read as of torch 2.10 to 2.13, where the rules
-and the defaults are the same (the 20 MiB of a large segment became an option, `large_segment_size_mb`, in 2.11).
-The function of the C++ source that a method restates is named in its docstring.
+Restates `DeviceCachingAllocator` of pytorch's c10/cuda/CUDACachingAllocator.cpp (main branch of January 2026,
+between 2.10 and 2.11) for one stream and default settings; the constants are those of
+c10/core/AllocatorConfig.h in 2.13, where the 20 MiB of a large segment are the default of an option,
+`large_segment_size_mb`. The function of the C++ source that a method restates is named in its docstring.
 
-Left out, because a training step with default settings never meets them: several streams, events, private pools
-and CUDA graphs, `max_split_size_mb`, `roundup_power2_divisions`, `garbage_collection_threshold`.
+Left out, because a training step with default settings never meets them: several streams, events, private
+pools and CUDA graphs, `max_split_size_mb`, `roundup_power2_divisions`, `garbage_collection_threshold`.
 
 One thing is not known to a replay: the addresses that the driver hands out. They matter only as the tie break
 between free blocks of equal size. Here each new segment lies above all earlier ones.
@@ -21,7 +21,7 @@ SMALL_REQUEST = 1 << 20
 SMALL_SEGMENT = 2 << 20
 """kSmallBuffer: what the small pool asks cudaMalloc for."""
 LARGE_SEGMENT = 20 << 20
-"""large_segment_size (kLargeBuffer until 2.10): what a request of the large pool below 10 MiB asks for."""
+"""kLargeBuffer, now the option large_segment_size: what a request of the large pool below 10 MiB asks for."""
 OWN_SEGMENT_FROM = 10 << 20
 """kMinLargeAlloc: from here on a request gets a segment of its own size ..."""
 OWN_SEGMENT_MULTIPLE = 2 << 20

@@ -1,11 +1,12 @@
 """The caching allocator with `PYTORCH_ALLOC_CONF=expandable_segments:True`.
 
-Each pool is one segment of address space that memory is mapped into as it is needed, in granules of 2 MiB (small
-pool) and 20 MiB (large pool), and unmapped from again when memory runs out. Restates `ExpandableSegment`,
-`try_allocate_expandable_block`, `map_block` and `unmap_block` of pytorch's c10/cuda/CUDACachingAllocator.cpp.
+Each pool is one segment of address space that memory is mapped into as it is needed, in granules of 2 MiB
+(small pool) and 20 MiB (large pool), and unmapped from again when memory runs out. Restates
+`ExpandableSegment`, `try_allocate_expandable_block`, `map_block` and `unmap_block` of pytorch's
+c10/cuda/CUDACachingAllocator.cpp.
 
-The address space of a segment is not limited here; torch reserves 1 1/8 times the device's memory and starts a
-second segment when holes use that up.
+The address space of a segment is not limited here; torch reserves 1 1/8 times the device's memory and starts
+a second segment when holes use that up.
 """
 
 from bisect import bisect_left, insort

@@ -19,10 +19,11 @@ def repeat_last_step(timeline: Timeline, times: int) -> Timeline:
     """The timeline with its last training step run `times` more times.
 
     The blocks of each repetition get fresh ids. A step may free blocks that an earlier step left (the last
-    batch, a state that is replaced) and leave blocks of its own. The repetition frees, in place of each inherited
-    block, the one that the step before it left: the like block in every respect, else one of the same bytes and
-    category, else one of the same bytes; the oldest first. When what the step leaves and what it inherited and
-    freed do not pair up, the next step would not be this step again. Then RehearsalError is raised.
+    batch, a state that is replaced) and leave blocks of its own. The repetition frees, in place of each
+    inherited block, the one that the step before it left: the like block in every respect, else one of the
+    same bytes and category, else one of the same bytes; the oldest first. When what the step leaves and what
+    it inherited and freed do not pair up, the next step would not be this step again. Then RehearsalError is
+    raised.
     """
     if times < 0:
         raise ValueError(f"times is {times}, but must be at least 0")

@@ -8,6 +8,7 @@ from timeline_builder import MIB, build
 
 from anatomy.errors import RehearsalError
 from anatomy.memory.allocator import replay
+from anatomy.memory.caching import CachingAllocator, Chunk
 from anatomy.memory.timeline import Block, Category, Mark, Phase, Timeline
 
 
@@ -33,6 +34,26 @@ def test_one_block(requested: int, allocated: int, reserved: int) -> None:
     run = replay(build(("a", requested)))
     assert (run.peak_allocated_bytes, run.peak_reserved_bytes) == (allocated, reserved)
     assert run.peak_requested_bytes == requested
+
+
+def test_a_published_snapshot() -> None:
+    """y = X @ W + b on a real GPU: discuss.pytorch.org, topic 178671, the segments and blocks as printed there."""
+    tensors = [("W", 40_000), ("b", 40), ("X", 4_000), ("cublas", 8_519_680), ("X @ W", 40), ("y", 40)]
+    allocator = CachingAllocator()
+    first, *others = (allocator.malloc(size) for _, size in tensors)
+    freed = others[3]
+    assert first is not None
+    assert freed is not None
+    allocator.free(freed)
+    small: list[tuple[int, bool]] = []
+    chunk: Chunk | None = first
+    while chunk is not None:
+        small.append((chunk.size, chunk.in_use))
+        chunk = chunk.next
+    assert small == [(40448, True), (512, True), (4096, True), (512, False), (512, True), (2051072, False)]
+    assert [size for size, *_ in allocator.large.chunks] == [12451840], "of 20971520, beside the 8519680"
+    assert allocator.allocated == 45568 + 8519680
+    assert allocator.reserved == 2097152 + 20971520
 
 
 def test_three_blocks_of_1_mib_take_two_small_segments() -> None:
