@@ -1,0 +1,172 @@
+"""Models on disk: a folder, a config, a safetensors file or the index of several."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from anatomy.blueprint import Blueprint, Origin, TensorHeader
+from anatomy.errors import SourceError
+from anatomy.source.jsonfile import read_object
+from anatomy.source.safetensors import read_header
+from anatomy.source.sharded import (
+    INDEX_FILE,
+    SINGLE_FILE,
+    enumerate_names,
+    join_shards,
+    missing_shards,
+    read_weight_map,
+)
+
+CONFIG_FILE = "config.json"
+_ADAPTER_CONFIG = "adapter_config.json"
+_ADAPTER_FILE = "adapter_model.safetensors"
+
+Stored = tuple[tuple[TensorHeader, ...] | None, tuple[str, ...]]
+"""What a checkpoint stores (None when it is not known), and notes on how that was found."""
+
+
+def read_path(path: Path, *, headers: bool = True) -> Blueprint:
+    """The model at `path`, which exists; `headers` says whether a folder's safetensors headers are read too.
+
+    Raises `SourceError` for files of other kinds, for folders without a model, and for files that are damaged.
+    """
+    if path.is_dir():
+        return _read_folder(path, headers=headers)
+    if not path.is_file():
+        raise SourceError(
+            f"{path} is neither a file nor a folder.", "name a model's folder, config.json or *.safetensors"
+        )
+    for suffix, read in _FILE_KINDS:
+        if path.name.lower().endswith(suffix):
+            return read(path)
+    raise SourceError(f"{path} is not a kind of file that describes a model.", _READABLE)
+
+
+def read_stored(folder: Path) -> Stored:
+    """What the safetensors files in `folder` store; (None, ()) when there are none."""
+    files = sorted(file for file in folder.glob("*.safetensors") if file.name != _ADAPTER_FILE)
+    indexes = sorted(folder.glob("*.safetensors.index.json"))
+    if (folder / SINGLE_FILE) in files:
+        return read_header(folder / SINGLE_FILE), ()
+    if indexes:
+        return read_index(folder / INDEX_FILE if folder / INDEX_FILE in indexes else indexes[0])
+    if len(files) == 1:
+        return read_header(files[0]), ()
+    return _read_unindexed(folder, files) if files else (None, ())
+
+
+def read_index(path: Path) -> Stored:
+    """What the shards named by the index at `path`, all beside it, store."""
+    weight_map = read_weight_map(read_object(path), what=str(path))
+    shards = {name: path.parent / name for name in set(weight_map.values())}
+    if missing := [name for name, shard in shards.items() if not shard.is_file()]:
+        raise missing_shards(missing, what=str(path))
+    return join_shards(
+        weight_map, {name: read_header(shard) for name, shard in shards.items()}, what=str(path)
+    )
+
+
+def _read_unindexed(folder: Path, files: list[Path]) -> Stored:
+    """Several files and no index: shards that count themselves ('-00001-of-00003') are one checkpoint."""
+    parts = [re.fullmatch(r"(.*)-(\d+)-of-(\d+)\.safetensors", file.name) for file in files]
+    families = {(part[1], part[3]) if part else None for part in parts}
+    names = enumerate_names([file.name for file in files])
+    if len(families) > 1 or None in families:
+        note = f"{folder} holds several safetensors files and no index; none was read: {names}"
+        return None, (note,)
+    expected = int(next(part[3] for part in parts if part))
+    if len(files) != expected:
+        raise SourceError(
+            f"{folder} holds {len(files)} of {expected} shards: {names}.", "get the missing files"
+        )
+    tensors = tuple(tensor for file in files for tensor in read_header(file))
+    if len({tensor.name for tensor in tensors}) < len(tensors):
+        raise SourceError(
+            f"{folder} stores tensors of the same name in several files: {names}.", f"add its {INDEX_FILE}"
+        )
+    return tensors, ()
+
+
+def _read_folder(path: Path, *, headers: bool) -> Blueprint:
+    config = read_object(path / CONFIG_FILE) if (path / CONFIG_FILE).is_file() else None
+    tensors, notes = read_stored(path) if headers or config is None else (None, ())
+    if config is None and tensors is None:
+        raise _nothing_here(path)
+    if headers and tensors is None and not notes:
+        notes = (f"{path} holds no safetensors files: what a checkpoint stores is not known",)
+    origin = Origin(kind="folder", location=str(path))
+    return Blueprint(id=str(path), origin=origin, config=config, tensors=tensors, notes=notes)
+
+
+def _nothing_here(path: Path) -> SourceError:
+    """Why a folder is not a model, with what it holds instead."""
+    if (path / _ADAPTER_CONFIG).is_file():
+        base = read_object(path / _ADAPTER_CONFIG).get("base_model_name_or_path")
+        hint = f"its base model is {base!r}: name that instead" if base else "name its base model instead"
+        return SourceError(f"{path} holds a PEFT adapter, not a model.", hint)
+    names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
+    found = f"it holds {enumerate_names(names, shown=5)}" if names else "it is empty"
+    return SourceError(f"{path} has neither a {CONFIG_FILE} nor safetensors files; {found}.", _READABLE)
+
+
+def _read_config_file(path: Path) -> Blueprint:
+    origin = Origin(kind="file", location=str(path))
+    notes = ("only the config was read; name its folder to read the checkpoint's headers too",)
+    has_weights = any(path.parent.glob("*.safetensors"))
+    return Blueprint(
+        id=str(path), origin=origin, config=read_object(path), notes=notes if has_weights else ()
+    )
+
+
+def _read_safetensors_file(path: Path) -> Blueprint:
+    return _headers_only(path, (read_header(path), ()))
+
+
+def _read_index_file(path: Path) -> Blueprint:
+    return _headers_only(path, read_index(path))
+
+
+def _headers_only(path: Path, stored: Stored) -> Blueprint:
+    tensors, notes = stored
+    if (path.parent / CONFIG_FILE).is_file():
+        notes += (f"only the headers were read; name the folder to use its {CONFIG_FILE} too",)
+    return Blueprint(
+        id=str(path), origin=Origin(kind="file", location=str(path)), tensors=tensors, notes=notes
+    )
+
+
+def _refuse_pickle(path: Path) -> Blueprint:
+    raise SourceError(
+        f"{path} is a pickle, which can run code when it is opened, so it never is.",
+        "name the model's config.json or folder, or convert the weights to safetensors",
+    )
+
+
+def _refuse_gguf(path: Path) -> Blueprint:
+    raise SourceError(
+        f"{path} is a GGUF file, a format for inference that is not read.",
+        "name the model that it was converted from: its hub id, folder or config.json",
+    )
+
+
+def _refuse_index_of_pickles(path: Path) -> Blueprint:
+    raise SourceError(
+        f"{path} is an index of pickles, which can run code when they are opened, so they never are.",
+        "name the model's config.json or folder, or convert the weights to safetensors",
+    )
+
+
+_READABLE = "a model is a folder with config.json or *.safetensors, or one of these files, or a hub id"
+
+_FILE_KINDS: tuple[tuple[str, Callable[[Path], Blueprint]], ...] = (
+    (".safetensors.index.json", _read_index_file),
+    (".bin.index.json", _refuse_index_of_pickles),
+    (".json", _read_config_file),
+    (".safetensors", _read_safetensors_file),
+    (".gguf", _refuse_gguf),
+    *((suffix, _refuse_pickle) for suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")),
+)
+"""How a file's name ends and what reads it; the first match counts."""
+
+FILE_SUFFIXES: tuple[str, ...] = tuple(suffix for suffix, _ in _FILE_KINDS)
+"""Endings that no hub id has, by which a reference is known to be a path."""

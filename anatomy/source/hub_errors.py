@@ -1,0 +1,113 @@
+"""What the hub's and the network's failures mean to a person, and what to do about each."""
+
+import difflib
+from collections.abc import Callable
+
+from anatomy.errors import SourceError
+
+
+def network_errors() -> tuple[type[Exception], ...]:
+    """What huggingface_hub's functions raise when a file cannot be had."""
+    from huggingface_hub import errors
+
+    # HTTPError is the base of the HTTP client's own errors: httpx or httpx2, by huggingface_hub's version.
+    return (errors.HTTPError, errors.EntryNotFoundError, OSError)  # type: ignore[attr-defined]
+
+
+def explain(
+    error: Exception, repo: str, revision: str | None = None, known: tuple[str, ...] = ()
+) -> SourceError:
+    """The failure as a sentence and a hint; `known` are ids of models that need no network."""
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__  # 'not in the cache' hides why the hub was not asked
+    rows: tuple[tuple[type[Exception], Callable[[], tuple[str, str]]], ...] = (
+        (errors.GatedRepoError, lambda: _gated(repo)),
+        (errors.RevisionNotFoundError, lambda: _no_revision(repo, revision)),
+        (errors.RepositoryNotFoundError, lambda: _unknown(repo)),
+        (errors.HfHubHTTPError, lambda: _status(repo, error)),
+        (errors.OfflineModeIsEnabled, lambda: _offline(repo)),
+        (errors.FileMetadataError, lambda: _not_a_hub(repo)),
+        (errors.HTTPError, lambda: _unreachable(repo, error)),  # type: ignore[attr-defined]
+    )
+    message, hint = next(
+        (say() for kind, say in rows if isinstance(error, kind)),
+        (f"{repo} could not be read from the hub: {error}.", "check the network and the cache's permissions"),
+    )
+    return SourceError(message, _suggest(repo, known) + hint)
+
+
+def _suggest(repo: str, known: tuple[str, ...]) -> str:
+    """What to say first in the hint when the catalog knows this model or ones that are spelt like it."""
+    if repo in known:
+        return "leave the revision out to use the catalog's facts, or "
+    matches = close_matches(repo, known)
+    return f"did you mean {' or '.join(matches)}? If not, " if matches else ""
+
+
+def close_matches(repo: str, known: tuple[str, ...]) -> list[str]:
+    """At most three known ids that resemble `repo`, whole or without the organisation, whatever the case."""
+    spellings = {name.lower(): name for name in known}
+    spellings |= {name.lower().rpartition("/")[2]: name for name in known}
+    wanted = repo.lower()
+    found = difflib.get_close_matches(wanted, spellings, n=3) + difflib.get_close_matches(
+        wanted.rpartition("/")[2], spellings, n=3, cutoff=0.75
+    )
+    return list(dict.fromkeys(spellings[match] for match in found))[:3]
+
+
+def _gated(repo: str) -> tuple[str, str]:
+    from huggingface_hub import constants
+
+    return (
+        f"{repo} is gated: its authors decide who may read it, and the hub does not know you as one of them.",
+        f"accept its terms at {constants.ENDPOINT}/{repo}, then run `hf auth login` or set HF_TOKEN",
+    )
+
+
+def _no_revision(repo: str, revision: str | None) -> tuple[str, str]:
+    return f"{repo} has no revision {revision!r}.", "name a branch, a tag or a full commit hash, or none"
+
+
+def _unknown(repo: str) -> tuple[str, str]:
+    return (
+        f"There is no {repo}: not on this disk, not in the catalog, and the hub does not know it.",
+        "see `anatomy models` for the catalog; if it is a private repository, run `hf auth login`",
+    )
+
+
+def _status(repo: str, error: Exception) -> tuple[str, str]:
+    code = getattr(getattr(error, "response", None), "status_code", "an error")
+    if code in (401, 403):
+        return (
+            f"The hub refused to show {repo} ({code}).",
+            "run `hf auth login` with a token that may read it",
+        )
+    return (
+        f"The hub could not answer for {repo} ({code}).",
+        "try again later, or name a folder or a config.json",
+    )
+
+
+def _offline(repo: str) -> tuple[str, str]:
+    return (
+        f"{repo} is not on this disk, and HF_HUB_OFFLINE forbids asking the hub for it.",
+        "unset HF_HUB_OFFLINE once, or name a folder or a config.json; `anatomy models` lists the catalog",
+    )
+
+
+def _not_a_hub(repo: str) -> tuple[str, str]:
+    return (
+        f"What answered for {repo} is not a Hugging Face hub.",
+        "check HF_ENDPOINT, and whether a proxy or a login page stands in between",
+    )
+
+
+def _unreachable(repo: str, error: Exception) -> tuple[str, str]:
+    from huggingface_hub import constants
+
+    return (
+        f"{repo} is not on this disk, and {constants.ENDPOINT} cannot be reached ({type(error).__name__}).",
+        "check the network, or name a folder or a config.json; `anatomy models` lists the catalog",
+    )

@@ -1,0 +1,106 @@
+"""A reference, as a person types it -> the reader that knows the model -> its Blueprint.
+
+In this order: an existing path; the local Hugging Face cache; the shipped catalog; the hub.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from anatomy.blueprint import Blueprint, Origin
+from anatomy.errors import SourceError
+from anatomy.source import catalog, hub
+from anatomy.source.folder import FILE_SUFFIXES, read_path
+from anatomy.source.hub_errors import close_matches
+from anatomy.source.overrides import apply_overrides
+
+
+def load(
+    reference: str,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    revision: str | None = None,
+    headers: bool = True,
+) -> Blueprint:
+    """What is known of the model that `reference` names, its weights never read.
+
+    `reference` is a catalog id, a hub id with optional '@revision', a folder, a config.json, a *.safetensors
+    file or a *.safetensors.index.json. `overrides` are facts to set in the config ({'num_hidden_layers': 4};
+    dotted keys reach nested configs). `headers` says whether to read a checkpoint's headers where there is a
+    config too. Raises `SourceError` when the reference cannot be read, with what to do about it.
+    """
+    return _check_type(apply_overrides(_read(reference, revision, headers=headers), overrides or {}))
+
+
+def _read(reference: str, revision: str | None, *, headers: bool) -> Blueprint:
+    path = os.path.expanduser(reference)
+    if reference and os.path.exists(path):
+        if revision is not None:
+            raise SourceError(
+                f"{reference} is a path, which has no revision {revision!r}.", "leave the revision out"
+            )
+        return read_path(Path(path), headers=headers)
+    repo, revision = _split_revision(reference, revision)
+    _check_id(repo, reference)
+    return (
+        hub.read_cached(repo, revision=revision, headers=headers)
+        or _read_catalog(repo, revision)
+        or hub.read_hub(repo, revision=revision, headers=headers, known=catalog.names())
+    )
+
+
+def _read_catalog(repo: str, revision: str | None) -> Blueprint | None:
+    """The shipped facts; None for an id that is not in the catalog, and for a revision, which it does not have."""
+    config = catalog.lookup(repo) if revision is None else None
+    if config is None:
+        return None
+    return Blueprint(id=repo, origin=Origin(kind="catalog", location=repo), config=dict(config))
+
+
+def _split_revision(reference: str, revision: str | None) -> tuple[str, str | None]:
+    """'org/name@v2' -> ('org/name', 'v2'); a revision may also be given apart, but not another one."""
+    repo, at, named = reference.partition("@")
+    if at and not named:
+        raise SourceError(
+            f"{reference!r} ends in '@' without a revision.", f"write {repo}@main, or {repo} alone"
+        )
+    if at and revision is not None and revision != named:
+        raise SourceError(f"Two revisions are named: {named!r} and {revision!r}.", "name one of them")
+    return repo, named if at else revision
+
+
+def _check_id(repo: str, reference: str) -> None:
+    """Refuse what is plainly a path that does not exist, and what no hub would have."""
+    looks_like_path = (
+        reference.startswith((".", "/", "~"))
+        or "\\" in reference
+        or reference.lower().endswith(FILE_SUFFIXES)
+    )
+    if looks_like_path or repo.count("/") > 1:
+        raise SourceError(f"There is no file or folder {reference!r}.", _parent_hint(reference))
+    if not hub.is_repo_id(repo):
+        matches = close_matches(repo, catalog.names())
+        hint = f"did you mean {' or '.join(matches)}?" if matches else "a hub id is organisation/name"
+        raise SourceError(f"{reference!r} is neither a path that exists nor a hub id.", hint)
+
+
+def _parent_hint(reference: str) -> str:
+    parent = os.path.dirname(os.path.expanduser(reference)) or "."
+    if "://" in reference:
+        return "give the hub id alone, organisation/name, not its address"
+    return f"see what {parent} holds" if os.path.isdir(parent) else f"{parent} does not exist either"
+
+
+def _check_type(blueprint: Blueprint) -> Blueprint:
+    """A config must say what it configures, unless headers say what there is."""
+    if blueprint.config is None or blueprint.config.get("model_type"):
+        return blueprint
+    if blueprint.tensors is None:
+        raise SourceError(
+            f"{blueprint.id}'s config does not say its model_type, so no model can be built from it.",
+            "if you know it, set it: --set model_type=llama",
+        )
+    note = "the config does not say its model_type: only what the headers say can be counted"
+    return replace(blueprint, notes=(*blueprint.notes, note))
