@@ -1,0 +1,1 @@
+"""A step on meta -> Timeline: the dress rehearsal."""

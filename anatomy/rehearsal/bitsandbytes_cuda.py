@@ -1,0 +1,111 @@
+"""bitsandbytes on CUDA, for meta tensors: kernels that are small programs, and states that live off the device."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from anatomy.rehearsal.cuda import Stage, Target
+
+
+@lru_cache(maxsize=8)
+def expansions(target: "Target") -> dict[Any, Callable[..., Any]]:
+    """Operators whose CUDA kernel dequantizes the weight into memory and multiplies with it.
+
+    Empty before bitsandbytes has been imported.
+    """
+    if "bitsandbytes" not in sys.modules or not hasattr(torch.ops.bitsandbytes, "gemm_4bit"):
+        return {}
+    return {torch.ops.bitsandbytes.gemm_4bit.default: _gemm_4bit(target)}
+
+
+def _gemm_4bit(target: "Target") -> Callable[..., Any]:
+    def gemm_4bit(
+        a: torch.Tensor,
+        b: torch.Tensor,
+        shape: Any,
+        absmax: torch.Tensor,
+        blocksize: int,
+        quant_type: str,
+        bias: torch.Tensor | None = None,
+        absmax_8bit: torch.Tensor | None = None,
+        absmax_code: torch.Tensor | None = None,
+        absmax_offset: torch.Tensor | None = None,
+    ) -> torch.Tensor | None:
+        """bitsandbytes' backends/cuda/ops.py, _dequant_linear_fallback(); None where one fused kernel runs."""
+        inner = a.shape[-1]
+        if _runs_fused(target, a.dtype, a.numel() // inner, shape[0], inner, blocksize):
+            return None
+        if absmax_8bit is not None:
+            scales = torch.empty_like(absmax_8bit, dtype=torch.float32)
+            absmax = scales + absmax_offset
+        weight = torch.empty(tuple(shape), dtype=a.dtype, device=a.device)
+        return torch.nn.functional.linear(a, weight, bias)
+
+    return gemm_4bit
+
+
+def _runs_fused(target: "Target", dtype: torch.dtype, m: int, n: int, k: int, blocksize: int) -> bool:
+    """Whether one kernel reads the packed weight directly: bitsandbytes' own rule, asked of bitsandbytes."""
+    rules = _dispatch_rules()
+    if m > rules._gemm_4bit_custom_max_m or k % blocksize:
+        return False
+    original = rules._gpu_dispatch_props
+    rules._gpu_dispatch_props = lambda _: (target.multiprocessors, *target.capability)
+    try:
+        # Past the cache: its answer for device 0 is another GPU's.
+        return bool(rules._gemm_4bit_use_custom_cuda.__wrapped__(0, dtype, m, n, k))
+    finally:
+        rules._gpu_dispatch_props = original
+
+
+@lru_cache(maxsize=1)
+def _dispatch_rules() -> Any:
+    """The module with bitsandbytes' CUDA kernels; on a torch without CUDA it lacks one name to be imported."""
+    name = "_cuda_getCurrentRawStream"
+    if hasattr(torch._C, name):
+        import bitsandbytes.backends.cuda.ops as rules
+
+        return rules
+    setattr(torch._C, name, None)
+    try:
+        import bitsandbytes.backends.cuda.ops as rules
+    finally:
+        delattr(torch._C, name)
+    return rules
+
+
+@contextmanager
+def paged_off_device(stage: "Stage") -> Iterator[None]:
+    """Paged optimizers keep their states in unified memory: host pages that move in as they are touched.
+
+    To be entered once the optimizer is made: does nothing where that did not need bitsandbytes.
+    """
+    if "bitsandbytes" not in sys.modules:
+        yield
+        return
+    import bitsandbytes.functional as bnb
+
+    originals = {name: getattr(bnb, name) for name in ("get_paged", "fill", "prefetch_tensor")}
+
+    def get_paged(*shape: int, dtype: torch.dtype = torch.float32, device: Any = None) -> torch.Tensor:
+        from torch.utils._python_dispatch import _disable_current_modes
+
+        with _disable_current_modes():  # no block of the device: nothing to write down
+            out = torch.empty(shape, dtype=dtype, device="meta")
+        stage.paged_bytes += out.numel() * out.element_size()
+        out.is_paged = True  # type: ignore[attr-defined]
+        return out
+
+    bnb.get_paged = get_paged
+    bnb.fill = lambda *_, **__: None
+    bnb.prefetch_tensor = lambda *_, **__: None
+    try:
+        yield
+    finally:
+        for name, original in originals.items():
+            setattr(bnb, name, original)

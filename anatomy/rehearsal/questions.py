@@ -1,0 +1,128 @@
+"""Questions that a program asks of its data while no data is there.
+
+Answered with the real value where it is known (see `values`); otherwise with an assumption that is written down
+and shown; otherwise refused. Never with a blanket guess.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from anatomy.errors import RehearsalError
+from anatomy.rehearsal.values import Unknown, Values
+
+_aten = torch.ops.aten
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Assumption:
+    """A question whose answer depends on data, and what is assumed."""
+
+    file: str
+    """End of the path of the file that asks."""
+    function: str
+    """Name of the function that asks."""
+    answer: bool | int | float
+    sentence: str
+    """What the answer means, as shown to the user."""
+
+
+ASSUMPTIONS: tuple[Assumption, ...] = (
+    Assumption(
+        file="torch/amp/grad_scaler.py",
+        function="_maybe_opt_step",
+        answer=0.0,
+        sentence="no gradient overflows, so the loss scaler skips no optimizer step",
+    ),
+)
+
+
+class Questions:
+    """Runs operators on meta tensors, and answers those that need data."""
+
+    def __init__(self) -> None:
+        self.values = Values()
+        self.assumed: dict[str, None] = {}
+        self._special: dict[Any, Callable[..., Any]] = {
+            _aten._local_scalar_dense.default: self._scalar,
+            _aten.nonzero.default: self._on_values,
+            _aten.masked_select.default: self._on_values,
+            _aten.unique_consecutive.default: self._on_values,
+            _aten._unique2.default: self._on_values,
+            _aten.index.Tensor: self._index,
+            _aten.index_put.default: self._index,
+            _aten.index_put_.default: self._index,
+            _aten._index_put_impl_.default: self._index,
+            _aten.equal.default: self._scalar,
+            _aten.is_nonzero.default: self._scalar,
+        }
+
+    def run(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """`func` on meta tensors, with real values wherever they are needed and known."""
+        special = self._special.get(func)
+        if special is not None:
+            return special(func, args, kwargs)
+        out = func(*args, **kwargs)
+        self.values.follow(func, args, kwargs, out)
+        return out
+
+    def _scalar(self, func: Any, args: Any, kwargs: Any) -> Any:
+        try:
+            return self.values.answer(func, args, kwargs)
+        except Unknown:
+            return self._assume()
+
+    def _on_values(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """An operator whose output's size depends on data."""
+        try:
+            known = self.values.answer(func, args, kwargs)
+        except Unknown:
+            raise _refusal(func.name()) from None
+        return torch.utils._pytree.tree_map_only(torch.Tensor, self._to_meta, known)
+
+    def _index(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Indexing; a boolean index becomes the positions at which it is true."""
+        indices: list[Any] = []
+        for index in args[1]:
+            if index is not None and index.dtype in (torch.bool, torch.uint8) and index.device.type == "meta":
+                indices += self._on_values(_aten.nonzero.default, (index,), {}).unbind(1)
+            else:
+                indices.append(index)
+        args = (args[0], indices, *args[2:])
+        out = func(*args, **kwargs)
+        self.values.follow(func, args, kwargs, out)
+        return out
+
+    def _to_meta(self, known: torch.Tensor) -> torch.Tensor:
+        out = torch.empty_like(known, device="meta")
+        out._anatomy_value = known  # type: ignore[attr-defined]
+        return out
+
+    def _assume(self) -> Any:
+        for file, function, _ in _callers():
+            for row in ASSUMPTIONS:
+                if file.endswith(row.file) and function == row.function:
+                    self.assumed[row.sentence] = None
+                    return row.answer
+        raise _refusal("item")
+
+
+def _refusal(what: str) -> RehearsalError:
+    file, function, line = next(_callers(), ("?", "?", 0))
+    return RehearsalError(
+        f"the model asks for data that only a real run has: {what} in {function} ({file}:{line}).",
+        hint="this architecture cannot be rehearsed truthfully yet; `anatomy show` still counts it",
+    )
+
+
+def _callers() -> Any:
+    """(file, function, line) of the frames that led here, innermost first, without torch's plumbing and ours."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if "/anatomy/rehearsal/" not in file and "/torch/_" not in file and "/torch/utils/_" not in file:
+            yield file, frame.f_code.co_name, frame.f_lineno
+        frame = frame.f_back  # type: ignore[assignment]

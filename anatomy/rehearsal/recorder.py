@@ -1,0 +1,190 @@
+"""Recorder: a dispatch mode that writes down every storage an operator takes and every one that goes.
+
+A block is a storage. It is born in the operator that first returns it and freed when Python and autograd let go
+of it, which a weak reference tells: their own lifetimes drive the record, as they drive the CUDA allocator.
+
+Limits: scratch that a kernel takes for itself is not seen here (see `workspaces`); a mode changes the program it
+watches in one place, gradient fan-in, which is put right here (see `_accumulate`).
+"""
+
+import weakref
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any, Protocol
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from anatomy.memory.timeline import Category
+from anatomy.rehearsal.attribution import Attribution
+from anatomy.rehearsal.ledger import Ledger
+from anatomy.rehearsal.questions import Questions
+
+_ADD = torch.ops.aten.add.Tensor
+
+
+class Kernels(Protocol):
+    """What a device's kernels take beside their outputs."""
+
+    def before(self, op: str, in_backward: bool) -> Iterable[tuple[int, str]]:
+        """Blocks (bytes, why) that the first use of `op` takes and keeps."""
+
+    def scratch(self, op: str, args: Any, kwargs: Any, out: Any) -> Iterable[tuple[int, str]]:
+        """Blocks (bytes, why) taken during `op` and given back at its end."""
+
+    def expansion(self, func: Any) -> Callable[..., Any] | None:
+        """The program of smaller operators that `func` really is there; it may return None to decline."""
+
+
+class Recorder(TorchDispatchMode):
+    """Writes births and deaths of `device`'s storages into a ledger."""
+
+    def __init__(self, ledger: Ledger, attribution: Attribution, kernels: Kernels, device: str) -> None:
+        super().__init__()
+        self._ledger = ledger
+        self._attribution = attribution
+        self._kernels = kernels
+        self._device = device
+        self._live: dict[int, int] = {}
+        self._references: dict[int, Any] = {}
+        self._open = True
+        self._sole = _sole_holders()  # found out here, where autograd is at work as usual
+        self.questions = Questions()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here; guarding against it costs a call an operator and torch._dynamo's import."""
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is _ADD and self._is_fan_in(args):
+            return self._accumulate(*args)
+        expanded = self._expand(func, args, kwargs)
+        if expanded is not None:
+            return expanded
+        name = _name(func)
+        for size, why in self._kernels.before(name, torch._C._current_autograd_node() is not None):
+            self._ledger.born(size, module="", op=why, category=Category.WORKSPACES)
+        out = self.questions.run(func, args, kwargs) if self._device == "meta" else func(*args, **kwargs)
+        self._note(name, out)
+        for size, why in self._kernels.scratch(name, args, kwargs, out):
+            module, _ = self._attribution.where()
+            self._ledger.freed(self._ledger.born(size, module=module, op=why, category=Category.WORKSPACES))
+        return out
+
+    def adopt(self, tensor: torch.Tensor, *, module: str, category: Category) -> None:
+        """Write down the storage of a tensor that was there before recording began."""
+        self._see(tensor, "load", module, category)
+
+    def place(self, tensor: torch.Tensor, *, module: str, category: Category) -> None:
+        """Say to which module a tensor belongs and what it is; write it down if it is new."""
+        block = self._live.get(tensor.untyped_storage()._cdata)
+        if block is None:
+            self._see(tensor, "load", module, category)
+        else:
+            self._ledger.place(block, module, category)
+
+    def label(self, tensor: torch.Tensor, category: Category) -> None:
+        """Say what a recorded tensor's block turned out to be."""
+        block = self._live.get(tensor.untyped_storage()._cdata)
+        if block is not None:
+            self._ledger.label(block, category)
+
+    def close(self) -> None:
+        """Write nothing more: what goes from now on is no part of the run."""
+        self._open = False
+
+    def _expand(self, func: Any, args: Any, kwargs: Any) -> Any:
+        program = self._kernels.expansion(func)
+        if program is None:
+            return None
+        with self:
+            return program(*args, **kwargs)
+
+    def _note(self, name: str, out: Any) -> None:
+        if isinstance(out, torch.Tensor):
+            self._see(out, name)
+        elif isinstance(out, (tuple, list)):
+            for item in out:
+                self._note(name, item)
+
+    def _see(self, tensor: torch.Tensor, op: str, module: str | None = None, category: Category | None = None) -> None:
+        if tensor.device.type != self._device:
+            return
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key in self._live:
+            return
+        size = storage.nbytes()
+        if size == 0:
+            return
+        if module is None:
+            module, in_loss = self._attribution.where()
+            category = Category.LOGITS if in_loss else None
+        block = self._ledger.born(size, module=module, op=op, category=category)
+        self._live[key] = block
+        self._references[block] = weakref.ref(storage, lambda _, k=key, b=block: self._gone(k, b))
+
+    def _gone(self, key: int, block: int) -> None:
+        if self._live.get(key) == block:
+            del self._live[key]
+        del self._references[block]
+        if self._open:
+            self._ledger.freed(block)
+
+    @staticmethod
+    def _is_fan_in(args: Any) -> bool:
+        """Whether this addition is autograd's own, joining two gradients of one tensor."""
+        return torch._C._current_autograd_node() is not None and not torch.is_grad_enabled() and len(args) == 2
+
+    def _accumulate(self, old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+        """Add as autograd does when nobody watches: into `old`, if nobody else holds it.
+
+        torch/csrc/autograd/input_buffer.cpp, accumulate(): in place when gradient mode is off, the old gradient
+        is dense and its last reference is ours; but never while a dispatch mode is active, nor for meta tensors.
+        """
+        if isinstance(new, torch.Tensor) and _holders(old) == self._sole and _is_dense(old):
+            return torch.ops.aten.add_.Tensor(old, new)
+        out = _ADD(old, new)
+        self._note("aten.add", out)
+        return out
+
+
+def _holders(tensor: torch.Tensor) -> tuple[int, int]:
+    return tensor._use_count(), torch._C._storage_Use_Count(tensor.untyped_storage()._cdata)
+
+
+def _is_dense(tensor: torch.Tensor) -> bool:
+    return tensor.is_contiguous() or torch._prims_common.is_non_overlapping_and_dense(tensor)
+
+
+@lru_cache(maxsize=1)
+def _sole_holders() -> tuple[int, int]:
+    """Reference counts that a dispatch mode sees for a gradient that only autograd holds.
+
+    The dispatcher and the Python binding hold references of their own, how many depends on torch's version: so
+    it is read off a sum in which the old gradient certainly has no other owner.
+    """
+    seen: list[tuple[int, int]] = []
+
+    class Probe(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func is _ADD and torch._C._current_autograd_node() is not None:
+                seen.append(_holders(args[0]))
+            return func(*args, **(kwargs or {}))
+
+    with torch.enable_grad():
+        leaf = torch.empty(2, 2, device="meta", requires_grad=True)
+        fan_out = leaf * 1
+        total = fan_out * 2 + fan_out * 3
+        with Probe():
+            torch.autograd.backward(total, torch.empty(2, 2, device="meta"))
+    return seen[0]
+
+
+@lru_cache(maxsize=None)
+def _name(func: Any) -> str:
+    """'aten.mm' for aten::mm.default: overloads are details."""
+    namespace, _, rest = func.name().partition("::")
+    return f"{namespace}.{rest.partition('.')[0]}"

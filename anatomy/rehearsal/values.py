@@ -1,0 +1,103 @@
+"""Real values for the small integer tensors of a rehearsal: ids, masks, positions.
+
+A meta tensor has no data, yet models ask: is anything padded? which rows hold the end token? Each integer or
+boolean tensor made from known ones gets its value computed beside it on the CPU, so that such a question is
+answered with the truth. What depends on weights or activations has no value, and a question about it is refused.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_map_only
+
+LARGEST = 2**24
+"""Elements above which a value is not followed (16 M booleans are a 4096 x 4096 mask)."""
+
+_EXACT = frozenset({torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64})
+_ATTRIBUTE = "_anatomy_value"
+_RANDOM = torch.Tag.nondeterministic_seeded
+
+
+class Unknown(Exception):
+    """A value was asked for that depends on weights or activations."""
+
+
+class Values:
+    """The values known so far. Held on the tensors themselves, so they go when the tensors go."""
+
+    def __init__(self) -> None:
+        # Storages of values that an operation with unknown operands has overwritten.
+        self._spoiled: dict[int, torch.UntypedStorage] = {}
+
+    def of(self, tensor: torch.Tensor) -> torch.Tensor | None:
+        """The CPU tensor with `tensor`'s data, or None when it is not known."""
+        if tensor.device.type == "cpu":
+            return tensor
+        value: torch.Tensor | None = getattr(tensor, _ATTRIBUTE, None)
+        if value is None or value.untyped_storage()._cdata in self._spoiled:
+            return None
+        return value
+
+    def follow(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+        """After `func` ran on meta: compute the same on the known values, if all of them are known."""
+        if func._schema.is_mutable:
+            self._follow_mutation(func, args, kwargs)
+        elif isinstance(out, torch.Tensor):
+            if _worth_following(out) and _RANDOM not in func.tags:
+                self._attach(func, args, kwargs, [out])
+        elif isinstance(out, (tuple, list)) and _RANDOM not in func.tags:
+            tensors = [o for o in out if isinstance(o, torch.Tensor)]
+            if tensors and all(_worth_following(t) for t in tensors):
+                self._attach(func, args, kwargs, tensors)
+
+    def answer(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run `func` on the known values. Raises Unknown when an operand's value is not known."""
+
+        def known(tensor: torch.Tensor) -> torch.Tensor:
+            value = self.of(tensor)
+            if value is None:
+                raise Unknown
+            return value
+
+        on_cpu = {**kwargs, "device": torch.device("cpu")} if "device" in kwargs else kwargs
+        return func(*tree_map_only(torch.Tensor, known, args), **tree_map_only(torch.Tensor, known, on_cpu))
+
+    def _attach(self, func: Any, args: Any, kwargs: Any, tensors: list[torch.Tensor]) -> None:
+        try:
+            value = self.answer(func, args, kwargs)
+        except Unknown:
+            return
+        values = [value] if isinstance(value, torch.Tensor) else [v for v in value if isinstance(v, torch.Tensor)]
+        for tensor, known in zip(tensors, values, strict=True):
+            setattr(tensor, _ATTRIBUTE, known)
+
+    def _follow_mutation(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        written = [t for t in _written(func, args, kwargs) if getattr(t, _ATTRIBUTE, None) is not None]
+        if not written:
+            return
+        if _RANDOM not in func.tags:
+            try:
+                self.answer(func, args, kwargs)
+            except Unknown:
+                pass
+            else:
+                return
+        for tensor in written:
+            storage = getattr(tensor, _ATTRIBUTE).untyped_storage()
+            self._spoiled[storage._cdata] = storage
+
+
+def _worth_following(tensor: torch.Tensor) -> bool:
+    return tensor.dtype in _EXACT and tensor.device.type == "meta" and tensor.numel() <= LARGEST
+
+
+def _written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+    """The tensors that `func` writes to, by its schema."""
+    found = []
+    for position, argument in enumerate(func._schema.arguments):
+        if argument.alias_info is None or not argument.alias_info.is_write:
+            continue
+        value = args[position] if position < len(args) else kwargs.get(argument.name)
+        found += [value] if isinstance(value, torch.Tensor) else list(value or [])
+    return found

@@ -1,0 +1,146 @@
+"""One training step with exactly the lifetimes that Hugging Face's Trainer gives its tensors.
+
+The same code runs on meta tensors (a rehearsal), on the CPU and on a GPU. Lifetimes decide the peak: the outputs,
+logits among them, die when the loss has been taken from them; the loss is detached after backward; gradients are
+set to None after the step.
+
+Source: transformers' Trainer (_run_epoch, get_batch_samples, training_step, compute_loss) and accelerate's
+Accelerator (prepare_model, backward, clip_grad_norm_).
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from anatomy.memory.timeline import Phase
+from anatomy.training.recipe import Recipe
+
+Enter = Callable[[Phase], None]
+Batch = dict[str, torch.Tensor]
+
+
+@dataclass(kw_only=True)
+class Run:
+    """A model, its optimizer and how to step them."""
+
+    model: Any
+    """What is called: the model itself or its PEFT wrapper."""
+    optimizer: Any
+    recipe: Recipe
+    make_batch: Callable[[], Batch]
+    device: str
+    scaler: Any = None
+    """GradScaler, under fp16-mixed."""
+    loss_so_far: torch.Tensor | None = None
+    """The Trainer's running loss, on the device."""
+
+
+def prepare(
+    model: Any, optimizer: Any, recipe: Recipe, make_batch: Callable[[], Batch], device: str
+) -> Run:
+    """What the Trainer does once before its first step: training mode, autocast around forward, the scaler."""
+    base = unwrapped(model)
+    if getattr(base, "config", None) is not None:
+        base.config.use_cache = False  # TrainingArguments.use_cache
+    model.train()
+    scaler = None
+    if recipe.autocast_dtype is not None:
+        _wrap_forward(model, getattr(torch, recipe.autocast_dtype), device)
+        if recipe.autocast_dtype == "float16":
+            # On a machine without CUDA, GradScaler("cuda") switches itself off.
+            scaler = torch.amp.GradScaler(device if torch.amp.is_autocast_available(device) else "cpu")
+    model.zero_grad()
+    return Run(
+        model=model,
+        optimizer=optimizer,
+        recipe=recipe,
+        make_batch=make_batch,
+        device=device,
+        scaler=scaler,
+        loss_so_far=torch.tensor(0.0, device=device),
+    )
+
+
+def step(run: Run, enter: Enter) -> None:
+    """One optimizer step: its micro-batches, clipping, the update. `enter` is told each phase as it begins."""
+    enter(Phase.FORWARD)
+    batches = [_to_device(run.make_batch(), run.device) for _ in range(run.recipe.grad_accum)]
+    items = _count_items(run.model, batches)
+    for number, inputs in enumerate(batches):
+        if number:
+            enter(Phase.FORWARD)
+        loss = _micro_step(run, inputs, items, enter)
+        run.loss_so_far += loss
+    parameters = list(run.model.parameters())
+    if run.recipe.max_grad_norm > 0:
+        enter(Phase.CLIP)
+        if run.scaler is not None:
+            run.scaler.unscale_(run.optimizer)
+        torch.nn.utils.clip_grad_norm_(parameters, run.recipe.max_grad_norm)
+    enter(Phase.OPTIMIZER)
+    if run.scaler is not None:
+        run.scaler.step(run.optimizer)
+        run.scaler.update()
+    else:
+        run.optimizer.step()
+    enter(Phase.ZERO_GRAD)
+    run.model.zero_grad()
+
+
+def unwrapped(model: Any) -> Any:
+    """The transformers model inside a PEFT wrapper, or the model itself."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def _micro_step(run: Run, inputs: Batch, items: torch.Tensor | None, enter: Enter) -> torch.Tensor:
+    loss = _compute_loss(run.model, inputs, items)
+    del inputs
+    if items is None:
+        loss = loss / run.recipe.grad_accum
+    enter(Phase.BACKWARD)
+    loss = loss / 1  # Accelerator.backward divides by its own accumulation steps, which the Trainer leaves at 1
+    if run.scaler is not None:
+        run.scaler.scale(loss).backward()
+    else:
+        loss.backward()
+    return loss.detach()
+
+
+def _compute_loss(model: Any, inputs: Batch, items: torch.Tensor | None) -> torch.Tensor:
+    """The loss alone: the outputs, and with them the logits, die here."""
+    extra = {} if items is None else {"num_items_in_batch": items}
+    outputs = model(**inputs, **extra)
+    loss: torch.Tensor = outputs["loss"] if isinstance(outputs, dict) else outputs[0]
+    return loss
+
+
+def _count_items(model: Any, batches: Sequence[Batch]) -> torch.Tensor | None:
+    """Number of labelled tokens in the accumulated batch, where the model's loss takes it."""
+    base = unwrapped(model)
+    accepts = getattr(base, "accepts_loss_kwargs", None)
+    if accepts is None:
+        parameters = inspect.signature(base.forward).parameters.values()
+        accepts = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+    return sum(b["labels"].ne(-100).sum() for b in batches) if accepts else None  # type: ignore[return-value]
+
+
+def _to_device(batch: Batch, device: str) -> Batch:
+    return {name: tensor.to(device) for name, tensor in batch.items()}
+
+
+def _wrap_forward(model: Any, dtype: torch.dtype, device: str) -> None:
+    """Accelerator.prepare_model under mixed precision: autocast inside, outputs back to fp32."""
+    from accelerate.utils.operations import convert_outputs_to_fp32
+
+    inner = model.forward
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        with torch.autocast(device_type=device, dtype=dtype):
+            return inner(*args, **kwargs)
+
+    # The signature is what `_count_items` and PEFT look at.
+    forward.__signature__ = inspect.signature(inner)  # type: ignore[attr-defined]
+    model.forward = convert_outputs_to_fp32(forward)
