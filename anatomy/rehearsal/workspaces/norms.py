@@ -1,0 +1,73 @@
+"""Scratch of layer norm, RMS norm and lists of norms, and of bitsandbytes' 4-bit product without gradients."""
+
+from collections.abc import Iterable
+
+from anatomy.rehearsal.workspaces.call import Call, Row, Scratch, ceil_div, contiguous_copy
+
+_CHUNK = 65536
+"""kChunkSize of cuda/MultiTensorApply.cuh: elements that one thread block of a foreach kernel takes."""
+_ONE_NORM_PER_COLUMN = 65536
+"""Above so many rows of few columns, layer norm sums its weight's gradient in two passes."""
+
+
+def norm_backward(weight_index: int, mask_index: int, bias: bool) -> Row:
+    """A row for the backward of layer norm (with a bias) or RMS norm: partial sums of the weight's gradient."""
+
+    def row(call: Call) -> Iterable[Scratch]:
+        grad, tensor, normalized = (
+            call.arg(0, "grad_out"),
+            call.arg(1, "input"),
+            call.arg(2, "normalized_shape"),
+        )
+        weight, wanted = call.arg(weight_index, "weight"), call.arg(mask_index, "output_mask")
+        columns = 1
+        for size in normalized:
+            columns *= size
+        rows = tensor.numel() // columns if columns else 0
+        source = "cuda/layer_norm_kernel.cu LaunchGammaBetaBackwardCUDAKernel"
+        blocks = [
+            *contiguous_copy(grad, "contiguous copy of the output's gradient", source),
+            *contiguous_copy(tensor, "contiguous copy of the input", source),
+        ]
+        if rows <= _ONE_NORM_PER_COLUMN or columns // 32 >= call.multiprocessors // 2 or weight is None:
+            return blocks
+        parts = min(32768 // ceil_div(columns, 32), ceil_div(rows, 32))
+        sums = [
+            n for n, i in (("weight", 1), ("bias", 2)) if wanted[i : i + 1] == [True] and (bias or i == 1)
+        ]
+        size = parts * columns * weight.dtype.itemsize
+        return blocks + [
+            Scratch(bytes=size, why=f"partial gradients of the {n}", source=source) for n in sums
+        ]
+
+    return row
+
+
+def foreach_norm(call: Call) -> Iterable[Scratch]:
+    """One fp32 partial norm per chunk, as many for every tensor as the largest one has (_foreach_norm)."""
+    tensors, dtype = call.arg(0, "self"), call.arg(2, "dtype")
+    chunks = max((ceil_div(t.numel(), _CHUNK) for t in tensors), default=0)
+    if not chunks:
+        return []
+    size = max(4, (dtype or tensors[0].dtype).itemsize)
+    source = "cuda/ForeachReduceOp.cu foreach_tensor_norm_cuda"
+    return [Scratch(bytes=size * len(tensors) * chunks, why="partial norm of every chunk", source=source)]
+
+
+def gemm_4bit(call: Call) -> Iterable[Scratch]:
+    """The weight in 16 bits and its scales in fp32: what a 4-bit layer takes where no gradient is recorded.
+
+    Certain above 1,536 rows. Below, bitsandbytes may run a fused kernel that takes nothing: this is the upper bound.
+    """
+    activations, (rows, columns) = call.arg(0, "A"), call.arg(2, "shapeB")
+    quantized_scales = call.arg(7, "absmax_8bit")
+    source = "bitsandbytes/backends/cuda/ops.py _dequant_linear_fallback"
+    weight = Scratch(
+        bytes=rows * columns * activations.dtype.itemsize, why="dequantized weight, at most", source=source
+    )
+    if quantized_scales is None:
+        return [weight]
+    scales = 4 * quantized_scales.numel()
+    return [
+        Scratch(bytes=scales, why=why, source=source) for why in ("fp32 scales", "fp32 scales, shifted")
+    ] + [weight]
