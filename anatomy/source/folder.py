@@ -30,16 +30,13 @@ def read_path(path: Path, *, headers: bool = True) -> Blueprint:
 
     Raises `SourceError` for files of other kinds, for folders without a model, and for files that are damaged.
     """
-    if path.is_dir():
-        return _read_folder(path, headers=headers)
-    if not path.is_file():
+    try:
+        return _read_folder(path, headers=headers) if path.is_dir() else _read_file(path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
         raise SourceError(
-            f"{path} is neither a file nor a folder.", "name a model's folder, config.json or *.safetensors"
-        )
-    for suffix, read in _FILE_KINDS:
-        if path.name.lower().endswith(suffix):
-            return read(path)
-    raise SourceError(f"{path} is not a kind of file that describes a model.", _READABLE)
+            f"{path} cannot be read: {reason}.", "check the path and its permissions"
+        ) from error
 
 
 def read_stored(folder: Path) -> Stored:
@@ -72,7 +69,7 @@ def _read_unindexed(folder: Path, files: list[Path]) -> Stored:
     families = {(part[1], part[3]) if part else None for part in parts}
     names = enumerate_names([file.name for file in files])
     if len(families) > 1 or None in families:
-        note = f"{folder} holds several safetensors files and no index; none was read: {names}"
+        note = f"{folder} holds several safetensors files and no index; none was read: {names}."
         return None, (note,)
     expected = int(next(part[3] for part in parts if part))
     if len(files) != expected:
@@ -93,7 +90,7 @@ def _read_folder(path: Path, *, headers: bool) -> Blueprint:
     if config is None and tensors is None:
         raise _nothing_here(path)
     if headers and tensors is None and not notes:
-        notes = (f"{path} holds no safetensors files: what a checkpoint stores is not known",)
+        notes = (f"{path} holds no safetensors files: what a checkpoint stores is not known.",)
     origin = Origin(kind="folder", location=str(path))
     return Blueprint(id=str(path), origin=origin, config=config, tensors=tensors, notes=notes)
 
@@ -109,9 +106,18 @@ def _nothing_here(path: Path) -> SourceError:
     return SourceError(f"{path} has neither a {CONFIG_FILE} nor safetensors files; {found}.", _READABLE)
 
 
+def _read_file(path: Path) -> Blueprint:
+    if not path.is_file():
+        raise SourceError(f"{path} is neither a file nor a folder.", _READABLE)
+    for suffix, read in _FILE_KINDS:
+        if path.name.lower().endswith(suffix):
+            return read(path)
+    raise SourceError(f"{path} is not a kind of file that describes a model.", _READABLE)
+
+
 def _read_config_file(path: Path) -> Blueprint:
     origin = Origin(kind="file", location=str(path))
-    notes = ("only the config was read; name its folder to read the checkpoint's headers too",)
+    notes = ("Only the config was read; name its folder to read the checkpoint's headers too.",)
     has_weights = any(path.parent.glob("*.safetensors"))
     return Blueprint(
         id=str(path), origin=origin, config=read_object(path), notes=notes if has_weights else ()
@@ -129,7 +135,7 @@ def _read_index_file(path: Path) -> Blueprint:
 def _headers_only(path: Path, stored: Stored) -> Blueprint:
     tensors, notes = stored
     if (path.parent / CONFIG_FILE).is_file():
-        notes += (f"only the headers were read; name the folder to use its {CONFIG_FILE} too",)
+        notes += (f"Only the headers were read; name the folder to use its {CONFIG_FILE} too.",)
     return Blueprint(
         id=str(path), origin=Origin(kind="file", location=str(path)), tensors=tensors, notes=notes
     )

@@ -64,7 +64,7 @@ def read_hub(
     tensors, notes = _fetch_stored(repo, commit or "main") if headers or path is None else (None, ())
     if path is None and tensors is None:
         raise SourceError(
-            f"{repo} has no {CONFIG_FILE}, and its headers cannot be used either: {'; '.join(notes)}.",
+            f"{repo} has no {CONFIG_FILE}, and its headers cannot be used either: {' '.join(notes)}",
             "name a repository with a transformers model; a GGUF or pickle-only repository is not one",
         )
     return Blueprint(
@@ -99,12 +99,10 @@ def _cached_headers(repo: str, snapshot: Path) -> Stored:
             return read_header(snapshot / name)
         return header_store.recall(repo, snapshot.name, name)
 
-    if single := read(SINGLE_FILE):
+    if (single := read(SINGLE_FILE)) is not None:
         return single, ()
-    unknown: Stored = (
-        None,
-        (f"the cache holds no safetensors headers of {repo}: what is stored is not known",),
-    )
+    note = f"The cache holds no safetensors headers of {repo}: what is stored is not known."
+    unknown: Stored = (None, (note,))
     if not (snapshot / INDEX_FILE).is_file():
         return unknown
     what = f"{repo}'s {INDEX_FILE}"
@@ -125,8 +123,8 @@ def _fetch_stored(repo: str, revision: str) -> Stored:
             if stored is not None:
                 return stored
     except network_errors() as error:
-        return None, (f"its safetensors headers could not be read: {explain(error, repo, revision).message}",)
-    return None, (f"{repo} has neither {SINGLE_FILE} nor {INDEX_FILE}: what is stored is not known",)
+        return None, (f"The safetensors headers could not be read: {explain(error, repo, revision).message}",)
+    return None, (f"{repo} has neither {SINGLE_FILE} nor {INDEX_FILE}: what is stored is not known.",)
 
 
 def _fetch_single(repo: str, revision: str) -> Stored | None:

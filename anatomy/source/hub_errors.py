@@ -1,9 +1,9 @@
 """What the hub's and the network's failures mean to a person, and what to do about each."""
 
-import difflib
 from collections.abc import Callable
 
 from anatomy.errors import SourceError
+from anatomy.source.spelling import close_matches
 
 
 def network_errors() -> tuple[type[Exception], ...]:
@@ -44,17 +44,6 @@ def _suggest(repo: str, known: tuple[str, ...]) -> str:
         return "leave the revision out to use the catalog's facts, or "
     matches = close_matches(repo, known)
     return f"did you mean {' or '.join(matches)}? If not, " if matches else ""
-
-
-def close_matches(repo: str, known: tuple[str, ...]) -> list[str]:
-    """At most three known ids that resemble `repo`, whole or without the organisation, whatever the case."""
-    spellings = {name.lower(): name for name in known}
-    spellings |= {name.lower().rpartition("/")[2]: name for name in known}
-    wanted = repo.lower()
-    found = difflib.get_close_matches(wanted, spellings, n=3) + difflib.get_close_matches(
-        wanted.rpartition("/")[2], spellings, n=3, cutoff=0.75
-    )
-    return list(dict.fromkeys(spellings[match] for match in found))[:3]
 
 
 def _gated(repo: str) -> tuple[str, str]:

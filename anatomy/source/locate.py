@@ -13,8 +13,8 @@ from anatomy.blueprint import Blueprint, Origin
 from anatomy.errors import SourceError
 from anatomy.source import catalog, hub
 from anatomy.source.folder import FILE_SUFFIXES, read_path
-from anatomy.source.hub_errors import close_matches
 from anatomy.source.overrides import apply_overrides
+from anatomy.source.spelling import close_matches
 
 
 def load(
@@ -53,10 +53,12 @@ def _read(reference: str, revision: str | None, *, headers: bool) -> Blueprint:
 
 def _read_catalog(repo: str, revision: str | None) -> Blueprint | None:
     """The shipped facts; None for an id that is not in the catalog, and for a revision, which it does not have."""
-    config = catalog.lookup(repo) if revision is None else None
-    if config is None:
+    entry = catalog.find(repo) if revision is None else None
+    if entry is None:
         return None
-    return Blueprint(id=repo, origin=Origin(kind="catalog", location=repo), config=dict(config))
+    origin = Origin(kind="catalog", location=entry.id)
+    notes = (entry.note,) if entry.note else ()
+    return Blueprint(id=repo, origin=origin, config=catalog.lookup(entry.id), notes=notes)
 
 
 def _split_revision(reference: str, revision: str | None) -> tuple[str, str | None]:
@@ -102,5 +104,5 @@ def _check_type(blueprint: Blueprint) -> Blueprint:
             f"{blueprint.id}'s config does not say its model_type, so no model can be built from it.",
             "if you know it, set it: --set model_type=llama",
         )
-    note = "the config does not say its model_type: only what the headers say can be counted"
+    note = "The config does not say its model_type: only what the headers say can be counted."
     return replace(blueprint, notes=(*blueprint.notes, note))

@@ -9,42 +9,12 @@ from typing import Any
 
 from anatomy.blueprint import Blueprint
 from anatomy.errors import SourceError
+from anatomy.source.spelling import is_slip
 
-_SHAPELESS = frozenset(
-    {
-        *(
-            "dtype",
-            "torch_dtype",
-            "use_cache",
-            "attn_implementation",
-            "_attn_implementation",
-            "initializer_range",
-        ),
-        *(
-            "attention_dropout",
-            "hidden_dropout",
-            "hidden_dropout_prob",
-            "attention_probs_dropout_prob",
-            "dropout",
-        ),
-        *(
-            "attn_pdrop",
-            "embd_pdrop",
-            "resid_pdrop",
-            "activation_dropout",
-            "classifier_dropout",
-            "embd_pdrop",
-        ),
-        *("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_eps", "rope_theta", "sliding_window"),
-        *(
-            "hidden_act",
-            "hidden_activation",
-            "activation_function",
-            "router_aux_loss_coef",
-            "num_experts_per_tok",
-        ),
-        *("bos_token_id", "eos_token_id", "pad_token_id"),
-    }
+_SHAPELESS = re.compile(
+    r"(torch_)?dtype|_?attn_implementation|use_cache|initializer_range|rope_theta|sliding_window"
+    r"|hidden_act(ivation)?|activation_function|num_experts_per_tok"
+    r"|\w*dropout\w*|\w+_pdrop|\w+_eps(ilon)?|\w+_token_id"
 )
 """Facts that change no parameter's shape: with these overridden a checkpoint's headers still describe the model."""
 
@@ -80,13 +50,11 @@ def apply_overrides(blueprint: Blueprint, overrides: Mapping[str, Any]) -> Bluep
     changed = [key for key, value in overrides.items() if _set(config, key, value)]
     tensors, notes = blueprint.tensors, blueprint.notes
     notes += tuple(_unlisted_note(key) for key in changed if not _is_listed(blueprint.config, key))
-    if tensors is not None and (
-        reshaping := [key for key in changed if key.rpartition(".")[2] not in _SHAPELESS]
-    ):
+    reshaping = [key for key in changed if not _SHAPELESS.fullmatch(key.rpartition(".")[2])]
+    if tensors is not None and reshaping:
         tensors = None
-        notes += (
-            f"the checkpoint's headers no longer describe the model once {', '.join(reshaping)} is set by hand",
-        )
+        said = ", ".join(reshaping)
+        notes += (f"The checkpoint's headers no longer describe the model, by what was set: {said}.",)
     return replace(blueprint, config=config, tensors=tensors, notes=notes, overrides=dict(overrides))
 
 
@@ -98,11 +66,7 @@ def _set(config: MutableMapping[str, Any], dotted: str, value: Any) -> bool:
         _check_key(config, target, parent, ".".join(parents[: depth + 1]))
         if not isinstance(target.get(parent), dict):
             nested = [name for name, inner in target.items() if isinstance(inner, dict)]
-            hint = (
-                f"nested configs here: {', '.join(nested)}"
-                if nested
-                else "this config has none: write the key alone"
-            )
+            hint = f"nested configs here: {', '.join(nested) or 'none, so write the key alone'}"
             raise SourceError(f"{dotted!r} cannot be set: the config has no nested {parent!r}.", hint)
         target = target[parent]
     _check_key(config, target, key, dotted)
@@ -117,13 +81,12 @@ def _check_key(config: Mapping[str, Any], target: Mapping[str, Any], key: str, d
     """Refuse a key that is not there and almost certainly means one that is; models ignore unknown keys silently."""
     if key in target:
         return
-    meant = [name for name in target if _is_slip(key, name)]
     prefix = dotted.removesuffix(key)
-    candidates = [prefix + name for name in meant] or [
-        path for path in _paths(config) if path.endswith(f".{key}")
-    ]
-    if candidates:
-        raise SourceError(f"{dotted!r} is not in the config.", f"did you mean {' or '.join(candidates)}?")
+    meant = [prefix + name for name in target if is_slip(key, name)]
+    if not meant and not prefix and not _SHAPELESS.fullmatch(key):  # those may stand at any level
+        meant = [path for path in _nested_paths(config) if path.endswith(f".{key}")]
+    if meant:
+        raise SourceError(f"{dotted!r} is not in the config.", f"did you mean {' or '.join(meant)}?")
 
 
 def _check_kind(dotted: str, old: Any, new: Any) -> None:
@@ -135,35 +98,13 @@ def _check_kind(dotted: str, old: Any, new: Any) -> None:
         )
 
 
-def _is_slip(typed: str, name: str) -> bool:
-    """Whether two keys differ by separators and case alone, or by one slip of the finger in one longer word.
-
-    A slip is one letter too many, too few or wrong, or two exchanged: num_hiden_layers, but not encoder_layers
-    for decoder_layers, nor q_rank for k_rank, nor bos_token_id for eos_token_id, which are keys of their own.
-    """
-    if re.sub(r"[\W_]", "", typed).lower() == re.sub(r"[\W_]", "", name).lower():
-        return True
-    differing = [(a, b) for a, b in zip(typed.split("_"), name.split("_"), strict=False) if a != b]
-    if typed.count("_") != name.count("_") or len(differing) != 1:
-        return False
-    a, b = differing[0]
-    return max(len(a), len(b)) >= 4 and _is_one_letter_off(a, b)
-
-
-def _is_one_letter_off(a: str, b: str) -> bool:
-    """Whether two different words agree but for one letter added, dropped or replaced, or two exchanged."""
-    start = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-    a, b = a[start:], b[start:]
-    return a[1:] == b or a == b[1:] or a[1:] == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:])
-
-
-def _paths(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+def _nested_paths(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """Every key of the nested configs, dotted."""
     for key, value in config.items():
         if prefix:
             yield prefix + key
         if isinstance(value, dict):
-            yield from _paths(value, f"{prefix}{key}.")
+            yield from _nested_paths(value, f"{prefix}{key}.")
 
 
 def _is_listed(config: Mapping[str, Any], dotted: str) -> bool:
@@ -174,4 +115,4 @@ def _is_listed(config: Mapping[str, Any], dotted: str) -> bool:
 
 
 def _unlisted_note(key: str) -> str:
-    return f"{key} is set by hand but not listed in the config: it counts only if the model's class knows it"
+    return f"{key} is set by hand but not listed in the config: it counts only if the model's class knows it."

@@ -55,7 +55,7 @@ def join_shards(
     extra = [tensor.name for tensor in stored if weight_map.get(tensor.name) != tensor.file]
     if not extra:
         return listed, ()
-    return listed, (f"{what} does not list {len(extra)} stored tensors, left out: {enumerate_names(extra)}",)
+    return listed, (f"{what} does not list {len(extra)} stored tensors, left out: {enumerate_names(extra)}.",)
 
 
 def enumerate_names(names: Collection[str], *, shown: int = 3) -> str:

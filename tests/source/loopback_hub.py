@@ -14,6 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import anatomy
+
+PACKAGE_ROOT = Path(anatomy.__file__).parents[1]
+"""Where a fresh interpreter finds the package, installed or not."""
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 _CLIENT = """
@@ -43,7 +48,7 @@ class LoopbackHub:
         self.served_bytes = 0
         self.requests: list[tuple[str, str, str | None]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     @property
@@ -70,6 +75,7 @@ class LoopbackHub:
             [sys.executable, "-c", _CLIENT],
             input=json.dumps(questions),
             env=inherited | settings | environment,
+            cwd=PACKAGE_ROOT,
             capture_output=True,
             text=True,
             timeout=120,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from checkpoints import checkpoint, sparse_checkpoint
+from loopback_hub import PACKAGE_ROOT
 
 from anatomy.errors import SourceError
 from anatomy.source import load
@@ -144,6 +145,15 @@ def test_other_files_are_refused_unopened(tmp_path: Path, name: str, fault: str)
     assert caught.value.hint
 
 
+def test_a_folder_that_may_not_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(SourceError, match="cannot be read: Permission denied"):
+        load(str(tmp_path))
+
+
 def test_a_device_or_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.safetensors")
     with pytest.raises(SourceError, match="neither a file nor a folder"):
@@ -157,7 +167,6 @@ def test_reading_a_folder_imports_neither_torch_nor_transformers(folder: Path) -
         "import sys; from anatomy.source import load; load(sys.argv[1]); "
         f"print([name for name in {heavy} if name in sys.modules])"
     )
-    shown = subprocess.run(
-        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", code, str(folder)]
+    shown = subprocess.run(command, cwd=PACKAGE_ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

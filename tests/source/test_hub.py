@@ -85,7 +85,7 @@ def test_the_cache_gives_what_it_holds(hub: LoopbackHub) -> None:
     (snapshot / "config.json").write_bytes(CONFIG)
     config_only = hub.load("test-org/tiny")
     assert (config_only["origin"]["kind"], config_only["tensors"]) == ("cache", None)
-    assert "the cache holds no safetensors headers" in config_only["notes"][0]
+    assert "The cache holds no safetensors headers" in config_only["notes"][0]
     (snapshot / "model.safetensors").write_bytes(TINY)
     assert [tensor["name"] for tensor in hub.load("test-org/tiny")["tensors"]] == ["w"]
     (snapshot / "model.safetensors").write_bytes(TINY[:-1])

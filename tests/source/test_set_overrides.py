@@ -108,7 +108,14 @@ def test_a_slip_is_refused_with_what_was_meant(folder: Path, key: str, meant: st
 
 
 @pytest.mark.parametrize(
-    "key", ["num_key_value_heads", "text_config.encoder_layers", "moe_hidden_size", "d_model"]
+    "key",
+    [
+        "num_key_value_heads",
+        "text_config.encoder_layers",
+        "text_config.hidden_size",
+        "moe_hidden_size",
+        "dtype",
+    ],
 )
 def test_other_keys_that_resemble_one_are_not_slips(folder: Path, key: str) -> None:
     load(str(folder), overrides={key: 4})
