@@ -1,4 +1,4 @@
-"""Scratch of layer norm, RMS norm and lists of norms, and of bitsandbytes' 4-bit product without gradients."""
+"""Scratch of layer norm, RMS norm and lists of norms."""
 
 from collections.abc import Iterable
 
@@ -52,22 +52,3 @@ def foreach_norm(call: Call) -> Iterable[Scratch]:
     size = max(4, (dtype or tensors[0].dtype).itemsize)
     source = "cuda/ForeachReduceOp.cu foreach_tensor_norm_cuda"
     return [Scratch(bytes=size * len(tensors) * chunks, why="partial norm of every chunk", source=source)]
-
-
-def gemm_4bit(call: Call) -> Iterable[Scratch]:
-    """The weight in 16 bits and its scales in fp32: what a 4-bit layer takes where no gradient is recorded.
-
-    Certain above 1,536 rows. Below, bitsandbytes may run a fused kernel that takes nothing: this is the upper bound.
-    """
-    activations, (rows, columns) = call.arg(0, "A"), call.arg(2, "shapeB")
-    quantized_scales = call.arg(7, "absmax_8bit")
-    source = "bitsandbytes/backends/cuda/ops.py _dequant_linear_fallback"
-    weight = Scratch(
-        bytes=rows * columns * activations.dtype.itemsize, why="dequantized weight, at most", source=source
-    )
-    if quantized_scales is None:
-        return [weight]
-    scales = 4 * quantized_scales.numel()
-    return [
-        Scratch(bytes=scales, why=why, source=source) for why in ("fp32 scales", "fp32 scales, shifted")
-    ] + [weight]

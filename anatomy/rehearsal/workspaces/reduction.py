@@ -181,20 +181,23 @@ def _reduce(call: Call, dim: object, acc_size: int, out_size: int, cast: int | N
     return blocks
 
 
-def reduction(dim_index: int | None) -> Row:
+def reduction(dim_index: int) -> Row:
     """A row for sum, mean and vector norm, which accumulate 16-bit floats in fp32; `dim` is argument `dim_index`."""
 
     def row(call: Call) -> Iterable[Scratch]:
         out_size = call.outputs.dtype.itemsize
-        dim = None if dim_index is None else call.arg(dim_index, "dim")
         before, after = call.arg(0, "self").dtype, call.outputs.dtype
         # 16-bit floats are summed into fp32 without a cast; every other change of dtype copies the input first.
         direct = before == after or (before.itemsize, after.itemsize) == (2, 4)
-        return _reduce(call, dim, max(4, out_size), out_size, None if direct else out_size)
+        return _reduce(
+            call, call.arg(dim_index, "dim"), max(4, out_size), out_size, None if direct else out_size
+        )
 
     return row
 
 
 def extremum(call: Call) -> Iterable[Scratch]:
-    """A row for max and min over one dimension: pairs of a value and its 64-bit index."""
+    """A row for max and min over one dimension: pairs of a value and its 64-bit index. Other overloads: nothing."""
+    if not isinstance(call.outputs, list | tuple):
+        return []
     return _reduce(call, call.arg(1, "dim"), 16, call.outputs[0].dtype.itemsize)
