@@ -13,7 +13,6 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from anatomy.architecture.facts import Facts
 from anatomy.architecture.fused import (
     Parts,
     halve,
@@ -28,7 +27,18 @@ from anatomy.architecture.vocabulary import says
 COMPONENTS: tuple[str, ...] = (
     *("embedding", "position", "attention.query", "attention.key", "attention.value", "attention.output"),
     *("attention.other", "ffn.gate", "ffn.up", "ffn.down", "ffn.other", "router", "experts.routed"),
-    *("experts.shared", "norm", "mixer", "vision", "audio", "projector", "pooler", "head", "adapter", "other"),
+    *(
+        "experts.shared",
+        "norm",
+        "mixer",
+        "vision",
+        "audio",
+        "projector",
+        "pooler",
+        "head",
+        "adapter",
+        "other",
+    ),
 )
 """Every component name, in the order in which tables show them."""
 
@@ -120,7 +130,9 @@ def _is_router(site: Site) -> bool:
     if any("router" in segment.lower() for segment in site.owner):
         return True
     beside = ".".join(site.owner[: named[0]] if named else site.owner)
-    tall = bool(site.shape) and site.around.facts.experts is not None and site.around.facts.experts in site.shape
+    tall = (
+        bool(site.shape) and site.around.facts.experts is not None and site.around.facts.experts in site.shape
+    )
     return site.around.blocks.get(beside) == "moe" or (tall and not site.inside("experts"))
 
 
@@ -173,6 +185,11 @@ def _embedding(site: Site) -> Parts | None:
     return _whole(site, "embedding") if by_kind or by_name else None
 
 
+def _convolution(site: Site) -> Parts | None:
+    by_kind = site.kind is not None and "Conv" in site.kind and site.kind != "Conv1D"
+    return _whole(site, "mixer") if by_kind else None
+
+
 _ATTENTION_ROLES: dict[str, Recognizer] = {
     "fused_qkv": split_qkv,
     "latent_kv_up": split_latent_kv,
@@ -185,7 +202,7 @@ _ATTENTION_ROLES: dict[str, Recognizer] = {
 
 RECOGNIZERS: tuple[Recognizer, ...] = (
     *(_adapter, _head, _projector, _tower, _pooler, _norm, _position, _experts, _residual, _mixer),
-    *(_attention, _ffn, _embedding),
+    *(_attention, _ffn, _embedding, _convolution),
 )
 """Most specific first."""
 
@@ -223,6 +240,3 @@ def group_component(parts: Mapping[str, int]) -> str:
         return next(iter(names))
     families = frozenset(name.partition(".")[0] for name in names)
     return next((name for members, name in _GROUPS if families == members), "")
-
-
-__all__ = ["COMPONENTS", "Facts", "classify", "classify_all", "classify_parameters", "dominant", "group_component"]

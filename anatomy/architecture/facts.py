@@ -51,7 +51,14 @@ class Facts:
 
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    "layers": ("num_hidden_layers", "n_layer", "n_layers", "decoder_layers", "num_decoder_layers", "num_layers"),
+    "layers": (
+        "num_hidden_layers",
+        "n_layer",
+        "n_layers",
+        "decoder_layers",
+        "num_decoder_layers",
+        "num_layers",
+    ),
     "hidden_size": ("hidden_size", "d_model", "n_embd", "dim", "model_dim"),
     "heads": ("num_attention_heads", "n_head", "n_heads", "num_heads", "decoder_attention_heads"),
     "kv_heads": ("num_key_value_heads", "num_kv_heads", "n_head_kv"),
@@ -59,10 +66,24 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "v_head_dim": ("v_head_dim",),
     "nope_head_dim": ("qk_nope_head_dim",),
     "ffn_width": (
-        *("intermediate_size", "ffn_dim", "d_ff", "n_inner", "ffn_hidden_size", "decoder_ffn_dim", "hidden_dim"),
+        *(
+            "intermediate_size",
+            "ffn_dim",
+            "d_ff",
+            "n_inner",
+            "ffn_hidden_size",
+            "decoder_ffn_dim",
+            "hidden_dim",
+        ),
     ),
     "vocabulary": ("vocab_size",),
-    "context": ("max_position_embeddings", "n_positions", "n_ctx", "max_target_positions", "max_sequence_length"),
+    "context": (
+        "max_position_embeddings",
+        "n_positions",
+        "n_ctx",
+        "max_target_positions",
+        "max_sequence_length",
+    ),
     "experts": ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"),
     "experts_active": ("num_experts_per_tok", "num_experts_per_token", "moe_top_k", "top_k_experts"),
     "experts_shared": ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts"),

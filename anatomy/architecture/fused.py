@@ -97,5 +97,10 @@ def _widths_from_output(site: Site, width: int) -> Iterator[tuple[int, int, int]
         for query in _in_widths(site, shape):
             other = math.prod(shape) // query
             rest = width - query
-            if rest > 0 and rest % 2 == 0 and rest // 2 <= query and (len(site.shape) == 1 or other == hidden):
+            if (
+                rest > 0
+                and rest % 2 == 0
+                and rest // 2 <= query
+                and (len(site.shape) == 1 or other == hidden)
+            ):
                 yield query, rest // 2, rest // 2

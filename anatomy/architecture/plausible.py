@@ -40,7 +40,15 @@ BOUNDS: tuple[Bound, ...] = (
         meaning="hidden units",
         lowest=1,
         highest=10_000_000,
-        keys=("hidden_size", "d_model", "n_embd", "dim", "embedding_size", "word_embed_proj_dim", "embed_dim"),
+        keys=(
+            "hidden_size",
+            "d_model",
+            "n_embd",
+            "dim",
+            "embedding_size",
+            "word_embed_proj_dim",
+            "embed_dim",
+        ),
     ),
     Bound(
         meaning="feed-forward units",
@@ -71,13 +79,25 @@ BOUNDS: tuple[Bound, ...] = (
         meaning="positions",
         lowest=-1,  # DeBERTa and XLNet write -1 for "no limit"
         highest=10_000_000_000,
-        keys=("max_position_embeddings", "n_positions", "n_ctx", "max_source_positions", "max_target_positions"),
+        keys=(
+            "max_position_embeddings",
+            "n_positions",
+            "n_ctx",
+            "max_source_positions",
+            "max_target_positions",
+        ),
     ),
     Bound(
         meaning="experts",
         lowest=0,
         highest=1_000_000,
-        keys=("num_local_experts", "num_experts", "n_routed_experts", "n_shared_experts", "num_experts_per_tok"),
+        keys=(
+            "num_local_experts",
+            "num_experts",
+            "n_routed_experts",
+            "n_shared_experts",
+            "num_experts_per_tok",
+        ),
     ),
 )
 

@@ -43,12 +43,18 @@ class Site:
 
     @property
     def local(self) -> tuple[str, ...]:
-        """The segments inside the innermost numbered layer: 'layers.3.self_attn.q_proj' -> (self_attn, q_proj)."""
+        """The segments inside the innermost numbered layer: 'layers.3.self_attn.q_proj' -> (self_attn, q_proj).
+
+        Where they name no block, the list's own name is taken too: 'mlps.0.up_proj' -> (mlps, up_proj).
+        """
         owner = self.owner
         while owner and owner[-1].isdigit():
             owner = owner[:-1]
         start = max((i + 1 for i, segment in enumerate(owner) if segment.isdigit()), default=0)
-        return owner[start:]
+        inside = owner[start:]
+        if start < 2 or any(says(segment, word) for segment in inside for word in _BLOCK_WORDS):
+            return inside
+        return (owner[start - 2], *inside)
 
     @property
     def words(self) -> Iterator[str]:
@@ -84,10 +90,23 @@ class Site:
         return any(says(segment, word) for segment in self.owner)
 
 
+_BLOCK_WORDS = ("attention_block", "ffn_block", "mixer_block")
+
 # The spellings that are looked up next to a fused projection, to learn its inner width.
 _CANDIDATES: dict[str, tuple[str, ...]] = {
     "output": ("o_proj", "out_proj", "c_proj", "dense", "Wo", "wo", "out", "o", "proj", "attention_output"),
-    "down": ("down_proj", "Wo", "wo", "fc2", "c_proj", "w2", "dense_4h_to_h", "linear_2", "output_linear", "w3"),
+    "down": (
+        "down_proj",
+        "Wo",
+        "wo",
+        "fc2",
+        "c_proj",
+        "w2",
+        "dense_4h_to_h",
+        "linear_2",
+        "output_linear",
+        "out_proj",
+    ),
 }
 
 
@@ -135,7 +154,9 @@ def _blocks(shapes: Mapping[str, Shape], kinds: Mapping[str, str]) -> dict[str, 
     for parent, names in members.items():
         if parent and not parent.rsplit(".", 1)[-1].isdigit() and (kind := _block_kind(names)):
             found[parent] = kind
-    found |= {path: "mixer" for path, kind in kinds.items() if path and says(kind, "mixer_kind") and "." in path}
+    found |= {
+        path: "mixer" for path, kind in kinds.items() if path and says(kind, "mixer_kind") and "." in path
+    }
     return found
 
 
@@ -146,6 +167,11 @@ def _memberships(path: str) -> Iterator[tuple[str, str]]:
         yield owner, name
     parent, _, last = owner.rpartition(".")
     yield parent, last
+    if (
+        "expert" in path
+    ):  # experts may lie deeper, each a module of its own; their block is what holds them all
+        segments = owner.split(".")
+        yield from ((".".join(segments[:i]), s) for i, s in enumerate(segments) if says(s, "experts"))
 
 
 def _note_depthwise(path: str, members: dict[str, set[str]]) -> None:

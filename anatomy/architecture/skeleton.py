@@ -6,7 +6,6 @@ torch and transformers are imported inside the functions, so that what needs nei
 import contextlib
 import copy
 import difflib
-import io
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -54,7 +53,13 @@ _TASKS: tuple[tuple[str, str], ...] = (
 )
 
 # Written by whoever saved the config; they describe neither shape nor class.
-_NOT_ARCHITECTURE = ("transformers_version", "_name_or_path", "_commit_hash", "_attn_implementation", "auto_map")
+_NOT_ARCHITECTURE = (
+    "transformers_version",
+    "_name_or_path",
+    "_commit_hash",
+    "_attn_implementation",
+    "auto_map",
+)
 
 
 def build_skeleton(
@@ -126,7 +131,9 @@ def _remote(blueprint: Blueprint, raw: Mapping[str, Any]) -> tuple[Any, Any]:
 
     auto_map = raw["auto_map"]
     where, revision = blueprint.origin.location, blueprint.origin.revision
-    key = next((k for k in ("AutoModelForCausalLM", *auto_map) if k in auto_map and k.startswith("AutoModel")), None)
+    key = next(
+        (k for k in ("AutoModelForCausalLM", *auto_map) if k in auto_map and k.startswith("AutoModel")), None
+    )
     if key is None or "AutoConfig" not in auto_map:
         raise UnknownArchitectureError(f"{blueprint.id}'s auto_map names no config and model class.")
     try:
@@ -218,13 +225,17 @@ def _untie_if_stored_untied(blueprint: Blueprint, raw: Mapping[str, Any], model:
 
     head.weight = torch.nn.Parameter(torch.empty_like(head.weight))
     model.config.tie_word_embeddings = False
-    return [f"The checkpoint stores {path}.weight beside the embedding and the config says untied: counted apart."]
+    return [
+        f"The checkpoint stores {path}.weight beside the embedding and the config says untied: counted apart."
+    ]
 
 
 def _unknown_type(blueprint: Blueprint, raw: Mapping[str, Any], known: list[str]) -> ArchitectureError:
     model_type = raw["model_type"]
     close = difflib.get_close_matches(model_type, known, n=3, cutoff=0.6)
-    counting = " Its parameters can be counted from the checkpoint's headers." if blueprint.tensors is None else ""
+    counting = (
+        " Its parameters can be counted from the checkpoint's headers." if blueprint.tensors is None else ""
+    )
     if raw.get("auto_map"):
         message = (
             f"{blueprint.id} (model type '{model_type}') is built by code in its own repository, "
@@ -244,8 +255,11 @@ def _did_you_mean(close: list[str]) -> str:
 
 
 def _refused(blueprint: Blueprint, what: str, error: Exception) -> ArchitectureError:
-    if isinstance(error, ArchitectureError):
-        return error
+    if isinstance(error, ImportError):
+        return ArchitectureError(
+            f"{blueprint.id} needs a package that is not installed: {_first_sentence(error)}",
+            hint="install the package that the sentence names",
+        )
     return ArchitectureError(
         f"{blueprint.id}'s config is not valid for {what}: {_first_sentence(error)}",
         hint="correct the value in the config, or override it with --set KEY=VALUE",
@@ -253,21 +267,22 @@ def _refused(blueprint: Blueprint, what: str, error: Exception) -> ArchitectureE
 
 
 def _first_sentence(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split())
+    if isinstance(error, KeyError | AttributeError) or not text:
+        text = f"{type(error).__name__} {text}"
     return re.split(r"(?<=[a-z\])'\"])\. ", text, maxsplit=1)[0][:300].rstrip(".") + "."
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep transformers' remarks off the user's streams while a model is built."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with contextlib.redirect_stderr(io.StringIO()):
-            from transformers.utils import logging
+        from transformers.utils import logging
 
-            before = logging.get_verbosity()
-            logging.set_verbosity(logging.CRITICAL)
-            try:
-                yield
-            finally:
-                logging.set_verbosity(before)
+        before = logging.get_verbosity()
+        logging.set_verbosity(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logging.set_verbosity(before)

@@ -1,6 +1,5 @@
 """Parameters -> a tree of modules with counts at every prefix; from a built model, or from names and shapes alone."""
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -187,8 +186,3 @@ def _towers(model: Any, config: Any) -> dict[str, str]:
         for path, module in model.named_modules()
         if path and hasattr(module, "get_input_embeddings") and id(getattr(module, "config", None)) in parts
     }
-
-
-def elements(shape: Shape) -> int:
-    """Number of elements of a shape."""
-    return math.prod(shape)

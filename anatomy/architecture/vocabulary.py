@@ -11,9 +11,9 @@ _TAIL = r"(_[ab]|_down|_up)?(_?proj|_lin|_layer|_linear|_projection|_weight|_bia
 
 PATTERNS: dict[str, str] = {
     # Attention: what a projection makes.
-    "query": rf"(to_|linear_|in_proj_|w)?(q|query)([_]?[ab])?{_TAIL}",
-    "key": rf"(to_|linear_|in_proj_|w)?(k|key){_TAIL}",
-    "value": rf"(to_|linear_|in_proj_|w)?(v|value){_TAIL}",
+    "query": rf"(to_|linear_|in_proj_|project_|w)?(q|query)([_]?[ab])?{_TAIL}",
+    "key": rf"(to_|linear_|in_proj_|project_|w)?(k|key){_TAIL}",
+    "value": rf"(to_|linear_|in_proj_|project_|w)?(v|value){_TAIL}",
     "output": (
         rf"((to_|linear_|attn_)?(o|out|output)([_]?[ab])?{_TAIL}|wo|dense|c_proj|proj|final_linear"
         r"|proj_out|resid_proj|projection)"
@@ -26,18 +26,18 @@ PATTERNS: dict[str, str] = {
     "gate": r"(gate_proj|gate|wi_0|w1|gate_linear|linear_gate|w_gate)",
     "up": (
         r"(up_proj|up|fc_?1|c_fc|fc|fc_in|dense_h_to_4h|wi|wi_1|w3|lin_?1|linear_?1|linear_fc1|intermediate|ffn|w_in"
-        r"|intermediate_dense|w_1)"
+        r"|intermediate_dense|w_1|in_proj|project_in)"
     ),
     "down": (
         r"(down_proj|down|fc_?2|c_proj|fc_out|dense_4h_to_h|wo|w2|lin_?2|linear_?2|linear_fc2|output|ffn_output|w_out"
-        r"|output_dense|w_2)"
+        r"|output_dense|w_2|out_proj|project_out)"
     ),
     "fused_gate_up": r"(gate_up_proj|gate_up|w12|w1w3|gate_and_up_proj|input_linear|wi|fc1|fc_?1|in_proj)",
     # Blocks.
     "attention_block": r".*(attn|attention).*|sa|mha|selfattn",
     "attention_extra": r"indexer|compressor|.*sinks?|.*relative.*|r|.*gate.*|g_proj|.*_?temperature|pos_.*|linear_pos",
     "ffn_block": (
-        r"(.*mlp.*|.*ffn.*|feed_?forward\d?|ff\d?|.*_ff|densereludense|intermediate|output|channel_mix.*|.*ffw.*"
+        r"(.*mlp.*|.*ffn.*|feed_?forward\d?|ff\d?|.*_ff|densereludense|intermediate|output|channel_mix.*|bottleneck|.*ffw.*"
         r"|block_sparse_moe|moe|ff_layer|feed_forward.*)"
     ),
     "ffn_in_layer": r"(fc_?[12]|linear_?[12]|lin_?[12]|ffn|ffn_output|intermediate|dense_h_to_4h|dense_4h_to_h)",
@@ -50,7 +50,7 @@ PATTERNS: dict[str, str] = {
     "recurrent_cell": r"(weight|bias)_(ih|hh|hr)_l\d+(_reverse)?",
     "experts": r"(.*_)?experts?(_\d+)?|expert_layer",
     "shared_experts": r"(.*_)?shared_(experts?|mlp)",
-    "router": r"(.*_)?(router|routing)(_.*)?|(moe_)?gate|(.*_)?expert_gate|wg|classifier|switch|.*_score_correction_bias",
+    "router": r"(.*_)?(router|routing)(_.*)?|(moe_)?gate|(.*_)?expert_gate|wg|classifier|switch|.*_score_correction_bias|expert_bias",
     # The rest.
     "norm": r"(.*_)?(layer_?|rms_?|batch_?|group_?)?(norm|ln)\w*|.*norm\w*|ln(_?\w+)?|.*_ln",
     "norm_kind": r".*norm(?!al).*",
@@ -61,10 +61,10 @@ PATTERNS: dict[str, str] = {
     ),
     "embedding": (
         r".*embed.*|wte|shared|tok_.*|.*_tokens?|.*_token|feature_(extractor|projection|encoder)|conv_?\d?|stem"
-        r"|.*subsampl\w*|patch\w*|per_layer_.*"
+        r"|.*subsampl\w*|patch\w*|per_layer_.*|.*_newline|.*_separator|.*_emb"
     ),
     "pooler": r".*pooler.*|pooling_layer",
-    "head_anywhere": r"lm_head|embed_out",
+    "head_anywhere": r"(.*_)?lm_head|shared_head|embed_out|cls|codebooks_head|generation_head|output_projection",
     "head_first": (
         r"(cls|classifier|score|qa_outputs|proj_out|output_projection|vocab_\w+|.*predictions?|generator_\w+|mlm_head|head"
         r"|decoder_head|.*classification_head|seq_relationship|logits?|lm_loss|out_head|output|pre_classifier|.*_head"
@@ -79,10 +79,10 @@ PATTERNS: dict[str, str] = {
     "audio": r"(audio|speech|acoustic)(_(tower|model|encoder|backbone|embed\w*))?|codec_model",
     "adapter": r"(lora_\w+|ia3_l|hada_\w+|lokr_\w+|boft_\w+|oft_\w+|vera_lambda_\w+|prompt_encoder|.*adapters?)",
     "scale": (
-        r"(.*_)?(gate|gates|scale|scales|scalar|lambda\d?|alpha|beta|gamma|temperature|logit_bias|layer_scale\w*|ls\d)"
+        r"(.*_)?(gate|gates|scale|scales|scalar|lambda_?\d?|lambdas|residual|alpha|beta|gamma|temperature|logit_bias|layer_scale\w*|ls\d)"
         r"(_attn|_ffn|_mlp)?|.*_gate|per_expert_scale|.*_scale|ls_\w+|layer_?scale\w*"
     ),
-    "residual_mixing": r"(.*_)?hc(_.*)?|.*hyper_?connection.*|altup|laurel|.*_altup.*",
+    "residual_mixing": r"(.*_)?hc(_.*)?|.*hyper_?connection.*|altup|laurel|.*_altup.*|eh_proj",
 }
 
 _COMPILED = {name: re.compile(pattern) for name, pattern in PATTERNS.items()}
