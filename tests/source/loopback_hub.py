@@ -45,6 +45,8 @@ class LoopbackHub:
         self.failing: dict[str, int] = {}
         """file name -> HTTP status that every request for it gets"""
         self.ignores_ranges = False
+        self.stores_weights_elsewhere = False
+        """as the real hub does: weights are answered by a redirect to a store"""
         self.served_bytes = 0
         self.requests: list[tuple[str, str, str | None]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -113,7 +115,9 @@ def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
             repo, _, rest = self.path.lstrip("/").partition("/resolve/")
             revision, _, file = rest.partition("/")
             path = hub.root / repo / file
-            if file in hub.failing:
+            if repo.startswith("store/"):
+                self.send_file(hub.root / repo.removeprefix("store/"))
+            elif file in hub.failing:
                 self.reply(hub.failing[file])
             elif not (hub.root / repo).is_dir():
                 self.reply(404, {"X-Error-Code": "RepoNotFound"})
@@ -123,6 +127,8 @@ def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
                 self.reply(404, {"X-Error-Code": "RevisionNotFound"})
             elif not path.is_file():
                 self.reply(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT})
+            elif hub.stores_weights_elsewhere and file.endswith(".safetensors"):
+                self.reply(302, {"Location": f"/store/{repo}/{file}", "X-Repo-Commit": COMMIT})
             else:
                 self.send_file(path)
 

@@ -46,6 +46,15 @@ def test_a_server_that_ignores_ranges_is_not_listened_to(hub: LoopbackHub) -> No
     assert hub.served_bytes < 64_000_000  # what the sockets' buffers took before the close was noticed
 
 
+def test_a_redirect_to_a_store_keeps_the_range(hub: LoopbackHub) -> None:
+    hub.stores_weights_elsewhere = True
+    folder = hub.repository("test-org/large", config__json=CONFIG)
+    sparse_checkpoint(folder / "model.safetensors", {"w": ("BF16", [200_000, 100_000])})
+    assert len(hub.load("test-org/large")["tensors"]) == 1
+    assert ("GET", "/store/test-org/large/model.safetensors", "bytes=0-99999") in hub.requests
+    assert hub.served_bytes <= 100_000 + len(CONFIG)
+
+
 def test_shards_are_read_through_their_index(hub: LoopbackHub) -> None:
     first, second = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
     folder = hub.repository("test-org/sharded", config__json=CONFIG)
