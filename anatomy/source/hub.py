@@ -155,6 +155,8 @@ def _fetch_and_keep(repo: str, file: str, revision: str) -> tuple[TensorHeader, 
     """One file's headers, kept for the next time; None when the hub has no such file."""
     from huggingface_hub.errors import RemoteEntryNotFoundError
 
+    if (kept := header_store.recall(repo, revision, file)) is not None:
+        return kept  # another branch or tag of the same commit
     try:
         data, tensors = fetch_header(repo, file, revision=revision)
     except RemoteEntryNotFoundError:

@@ -108,6 +108,9 @@ def test_a_cached_branch_does_not_answer_for_another(hub: LoopbackHub) -> None:
     by_branch = hub.load("test-org/tiny@v2")
     assert by_branch["origin"] == {"kind": "hub", "location": "test-org/tiny", "revision": COMMIT}
     assert by_branch["id"] == "test-org/tiny"
+    assert len(by_branch["tensors"]) == 1
+    ranges = [wanted for _, _, wanted in hub.requests if wanted]
+    assert len(ranges) == 1, "the same commit's headers are asked for once"
     assert hub.load("test-org/tiny", revision="v2")["origin"]["kind"] == "cache"
     assert hub.load(f"test-org/tiny@{COMMIT}")["origin"]["kind"] == "cache"
 
