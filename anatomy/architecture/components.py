@@ -78,7 +78,10 @@ def _head(site: Site) -> Parts | None:
     first = site.owner[0] if site.owner else site.name
     # From headers a nested model may stand first: 'language_model.lm_head' is found by its own name.
     by_name = site.inside("head_anywhere") or (not site.around.kinds and says(first, "head_first"))
-    bare = len(site.owner) == 1 and says(first, "head_first") and not site.inside("embedding")
+    named = (
+        says(first, "head_first") or first == "decoder"
+    )  # 'decoder.bias': a decoder of one matrix is a head
+    bare = len(site.owner) == 1 and named and not site.inside("embedding")
     return _whole(site, "head") if by_name or bare or first in site.around.heads else None
 
 
