@@ -121,6 +121,8 @@ def take_apart(skeleton: Skeleton, blueprint: Blueprint) -> Anatomy:
     model, config = skeleton.model, skeleton.config
     tree, unclassified = tree_from_model(model, config)
     facts = replace(facts_from_config(config), tied=head_is_tied(model))
+    if facts.ffn_width is None:  # left to the class, as GPT-2's "four times the width"
+        facts = replace(facts, ffn_width=_facts_from_tree(tree).ffn_width)
     tied = tied_groups(model)
     buffers = _persistent_buffers(model)
     also, notes = _if_untied(skeleton, blueprint, tree.parameters)

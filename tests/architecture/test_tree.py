@@ -43,7 +43,7 @@ def test_json_contract(blueprint_of):
 def test_facts_under_one_name_each(blueprint_of):
     gpt2 = anatomy_from(blueprint_of({"model_type": "gpt2", "n_layer": 1})).facts
     assert (gpt2.hidden_size, gpt2.heads, gpt2.kv_heads, gpt2.head_dim) == (768, 12, 12, 64)
-    assert (gpt2.context, gpt2.vocabulary) == (1024, 50257)
+    assert (gpt2.context, gpt2.vocabulary, gpt2.ffn_width) == (1024, 50257, 3072)
     gemma = anatomy_from(blueprint_of({"model_type": "gemma3_text", "num_hidden_layers": 12})).facts
     assert set(gemma.layer_kinds) == {"sliding_attention", "full_attention"}
     assert len(gemma.layer_kinds) == 12
