@@ -28,6 +28,8 @@ DTYPES: tuple[DType, ...] = (
     DType(name="float16", bits=16, safetensors="F16", aliases=("fp16", "half")),
     DType(name="float8_e4m3fn", bits=8, safetensors="F8_E4M3", aliases=("fp8",)),
     DType(name="float8_e5m2", bits=8, safetensors="F8_E5M2"),
+    DType(name="float8_e4m3fnuz", bits=8, safetensors="F8_E4M3FNUZ"),
+    DType(name="float8_e5m2fnuz", bits=8, safetensors="F8_E5M2FNUZ"),
     DType(name="float8_e8m0fnu", bits=8, safetensors="F8_E8M0"),
     DType(name="float6_e2m3", bits=6, safetensors="F6_E2M3"),
     DType(name="float6_e3m2", bits=6, safetensors="F6_E3M2"),

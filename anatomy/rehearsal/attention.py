@@ -25,7 +25,9 @@ def _pad_head(tensor: torch.Tensor, multiple: int = 8) -> torch.Tensor:
     return functional.pad(tensor, (0, missing)) if missing else tensor
 
 
-def _flash(q: Any, k: Any, v: Any, mask: Any, dropout: float, causal: bool, scale: float | None) -> torch.Tensor:
+def _flash(
+    q: Any, k: Any, v: Any, mask: Any, dropout: float, causal: bool, scale: float | None
+) -> torch.Tensor:
     size = q.shape[-1]
     scale = scale if scale is not None else size**-0.5
     padded = [_pad_head(t) for t in (q, k, v)]
@@ -33,15 +35,23 @@ def _flash(q: Any, k: Any, v: Any, mask: Any, dropout: float, causal: bool, scal
     return out[..., :size] if out.shape[-1] != size else out
 
 
-def _efficient(q: Any, k: Any, v: Any, mask: Any, dropout: float, causal: bool, scale: float | None) -> torch.Tensor:
+def _efficient(
+    q: Any, k: Any, v: Any, mask: Any, dropout: float, causal: bool, scale: float | None
+) -> torch.Tensor:
     mask = _aligned_mask(mask, q, k)
     needs_lse = torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, v, mask) if t is not None)
-    return _aten._scaled_dot_product_efficient_attention(q, k, v, mask, needs_lse, dropout, causal, scale=scale)[0]
+    return _aten._scaled_dot_product_efficient_attention(
+        q, k, v, mask, needs_lse, dropout, causal, scale=scale
+    )[0]
 
 
-def _cudnn(q: Any, k: Any, v: Any, mask: Any, dropout: float, causal: bool, scale: float | None) -> torch.Tensor:
+def _cudnn(
+    q: Any, k: Any, v: Any, mask: Any, dropout: float, causal: bool, scale: float | None
+) -> torch.Tensor:
     needs_lse = torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, v))
-    return _aten._scaled_dot_product_cudnn_attention(q, k, v, mask, needs_lse, dropout, causal, False, scale=scale)[0]
+    return _aten._scaled_dot_product_cudnn_attention(
+        q, k, v, mask, needs_lse, dropout, causal, False, scale=scale
+    )[0]
 
 
 def _aligned_mask(mask: torch.Tensor | None, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor | None:
@@ -58,7 +68,8 @@ def _float_mask(mask: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor |
     """A boolean mask as additive floats: convert_boolean_attn_mask()."""
     if mask is None or mask.dtype != torch.bool:
         return mask
-    return torch.zeros_like(mask, dtype=dtype).masked_fill_(mask.logical_not(), float("-inf"))
+    zero, masked = (torch.full((), value, dtype=dtype, device=mask.device) for value in (0.0, float("-inf")))
+    return torch.where(mask, zero, masked)
 
 
 _KERNELS: dict[str, Kernel] = {"flash": _flash, "efficient": _efficient, "cudnn": _cudnn}
@@ -117,7 +128,11 @@ def cpu_attention(used: dict[str, None]) -> Callable[..., torch.Tensor]:
     ) -> torch.Tensor:
         mask = _float_mask(attn_mask, query.dtype)
         # sdp_utils_cpp.cpp, use_flash_attention_cpp(): no dropout, no mask that needs a gradient, equal head sizes.
-        flash = dropout_p == 0.0 and (mask is None or not mask.requires_grad) and query.shape[-1] == value.shape[-1]
+        flash = (
+            dropout_p == 0.0
+            and (mask is None or not mask.requires_grad)
+            and query.shape[-1] == value.shape[-1]
+        )
         used["flash" if flash else "math"] = None
         if flash:
             return _aten._scaled_dot_product_flash_attention_for_cpu(
@@ -128,7 +143,9 @@ def cpu_attention(used: dict[str, None]) -> Callable[..., torch.Tensor]:
     return attention
 
 
-def _math(q: Any, k: Any, v: Any, mask: Any, dropout: float, causal: bool, scale: Any, gqa: bool) -> torch.Tensor:
+def _math(
+    q: Any, k: Any, v: Any, mask: Any, dropout: float, causal: bool, scale: Any, gqa: bool
+) -> torch.Tensor:
     return _aten._scaled_dot_product_attention_math(
         q, k, v, mask, dropout, causal, None, scale=scale, enable_gqa=gqa
     )[0]
@@ -143,7 +160,13 @@ def flash_attention_2(used: dict[str, None]) -> Iterator[None]:
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
     def forward(
-        module: Any, query: Any, key: Any, value: Any, attention_mask: Any = None, dropout: float = 0.0, **kwargs: Any
+        module: Any,
+        query: Any,
+        key: Any,
+        value: Any,
+        attention_mask: Any = None,
+        dropout: float = 0.0,
+        **kwargs: Any,
     ) -> tuple[torch.Tensor, None]:
         used["flash_attention_2"] = None
         causal = kwargs.get("is_causal")

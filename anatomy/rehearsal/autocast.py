@@ -51,7 +51,12 @@ class _Casts:
         low = torch.get_autocast_dtype(_HOST)
         if not _eligible(tensor) or tensor.dtype == low:
             return tensor
-        if not (tensor.dtype == torch.float32 and tensor.requires_grad and tensor.is_leaf and not tensor._is_view()):
+        if not (
+            tensor.dtype == torch.float32
+            and tensor.requires_grad
+            and tensor.is_leaf
+            and not tensor._is_view()
+        ):
             return tensor.to(low)
         kept = self.kept.get(id(tensor))
         if kept is None:
@@ -63,7 +68,7 @@ _CASTS = _Casts()
 
 
 def _eligible(tensor: torch.Tensor) -> bool:
-    return tensor.device.type == "meta" and tensor.is_floating_point() and tensor.dtype != torch.float64
+    return bool(tensor.device.type == "meta" and tensor.is_floating_point() and tensor.dtype != torch.float64)
 
 
 def _to_fp32(tensor: torch.Tensor) -> torch.Tensor:
@@ -93,11 +98,12 @@ def _with_fp32_result(op: Any) -> Callable[..., Any]:
 
 
 def _register(library: Library) -> None:
-    for names, make in (
+    makers: tuple[tuple[list[str], Callable[[Any], Callable[..., Any]]], ...] = (
         (_LOW, lambda op: _casting(op, _CASTS.to_low)),
         (_FP32, lambda op: _casting(op, _to_fp32)),
         (_FP32_RESULT, _with_fp32_result),
-    ):
+    )
+    for names, make in makers:
         for name in names:
             packet, _, overload = name.partition(".")
             op = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)

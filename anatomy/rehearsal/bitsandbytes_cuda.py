@@ -40,9 +40,10 @@ def _gemm_4bit(target: "Target") -> Callable[..., Any]:
         inner = a.shape[-1]
         if _runs_fused(target, a.dtype, a.numel() // inner, shape[0], inner, blocksize):
             return None
+        held = []  # the kernel's local variables: they live until it returns
         if absmax_8bit is not None:
-            scales = torch.empty_like(absmax_8bit, dtype=torch.float32)
-            absmax = scales + absmax_offset
+            held.append(torch.empty_like(absmax_8bit, dtype=torch.float32))
+            held.append(held[0] + absmax_offset)
         weight = torch.empty(tuple(shape), dtype=a.dtype, device=a.device)
         return torch.nn.functional.linear(a, weight, bias)
 
@@ -98,7 +99,7 @@ def paged_off_device(stage: "Stage") -> Iterator[None]:
         with _disable_current_modes():  # no block of the device: nothing to write down
             out = torch.empty(shape, dtype=dtype, device="meta")
         stage.paged_bytes += out.numel() * out.element_size()
-        out.is_paged = True  # type: ignore[attr-defined]
+        out.is_paged = True
         return out
 
     bnb.get_paged = get_paged

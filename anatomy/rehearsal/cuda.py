@@ -37,14 +37,14 @@ class Stage:
     """Attention kernels that were chosen, in order."""
     paged_bytes: int = 0
     """Optimizer states that a paged optimizer keeps in unified memory."""
-    _warm: set[bool] = field(default_factory=set)
+    _cublas: cublas.Workspaces = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._cublas = cublas.Workspaces(self.target.capability, cublas.version_pair(torch.__version__))
 
     def before(self, op: str, in_backward: bool) -> Iterable[tuple[int, str]]:
-        """cuBLAS workspaces: one for the thread of forward and one for that of backward, kept for good."""
-        if self.target.name != "cuda" or op not in _GEMMS or in_backward in self._warm:
-            return ()
-        self._warm.add(in_backward)
-        return [(cublas.workspace_bytes(self.target.capability), "cublas workspace")]
+        """Workspaces that the first use of `op` in its thread takes and keeps."""
+        return self._cublas.before(op, in_backward) if self.target.name == "cuda" else ()
 
     def scratch(self, op: str, args: Any, kwargs: Any, out: Any) -> Iterable[tuple[int, str]]:
         """Scratch that `op`'s kernel takes from the allocator and gives back before it returns."""
@@ -67,9 +67,6 @@ class Stage:
         return bitsandbytes_cuda.expansions(self.target).get(func)
 
 
-_GEMMS = frozenset({"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.addmv", "aten.dot", "aten.mv"})
-
-
 @contextmanager
 def acting(stage: Stage) -> Iterator[None]:
     """While active, meta tensors are treated as the target treats its own."""
@@ -85,7 +82,7 @@ def acting(stage: Stage) -> Iterator[None]:
                 library.impl(name, kernel, "AutogradMeta")
             stack.enter_context(flash_attention_2(stage.kernels_used))
             stack.enter_context(meta_autocast())
-            stack.enter_context(_multi_tensor_optimizers())
+        stack.enter_context(_multi_tensor_kernels(by_default=cuda))
         yield
 
 
@@ -112,21 +109,60 @@ def _log_softmax(tensor: torch.Tensor, dim: int, dtype: torch.dtype | None = Non
     return torch.ops.aten._log_softmax(tensor if dtype is None else tensor.to(dtype), dim, False)
 
 
+class _FusedRmsNorm(torch.autograd.Function):
+    """One kernel that keeps its input and one fp32 number a row for backward."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, tensor: torch.Tensor, shape: list[int], weight: torch.Tensor | None
+    ) -> torch.Tensor:
+        rows = tensor.shape[: tensor.dim() - len(shape)]
+        scale = torch.empty((*rows, *(1 for _ in shape)), dtype=torch.float32, device=tensor.device)
+        ctx.save_for_backward(tensor, weight, scale)
+        ctx.shape = shape
+        return torch.empty_like(tensor)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, None, torch.Tensor | None]:
+        tensor, weight, scale = ctx.saved_tensors
+        wanted = [ctx.needs_input_grad[0], ctx.needs_input_grad[2]]
+        grads = torch.ops.aten._fused_rms_norm_backward(grad, tensor, ctx.shape, scale, weight, wanted)
+        return grads[0], None, grads[1]
+
+
+def _rms_norm(
+    tensor: torch.Tensor, shape: list[int], weight: torch.Tensor | None = None, eps: float | None = None
+) -> torch.Tensor:
+    """at::rms_norm: fused unless the weight has another dtype (layer_norm.cpp, rms_norm_symint)."""
+    if workspaces.fused_rms_norm(tensor.dtype, None if weight is None else weight.dtype):
+        return _FusedRmsNorm.apply(tensor, shape, weight)
+    wide = tensor.float()
+    normed = wide * torch.rsqrt(wide.pow(2).mean(tuple(range(-len(shape), 0)), keepdim=True) + (eps or 0.0))
+    return (normed if weight is None else normed * weight).to(tensor.dtype)
+
+
 _CUDA_KERNELS: dict[str, Callable[..., torch.Tensor]] = {
     "dropout": _dropout,
     "softmax.int": _softmax,
     "log_softmax.int": _log_softmax,
+    "rms_norm": _rms_norm,
 }
 
 
 @contextmanager
-def _multi_tensor_optimizers() -> Iterator[None]:
-    """Optimizers and gradient clipping choose foreach and fused kernels by device: as for CUDA."""
+def _multi_tensor_kernels(*, by_default: bool) -> Iterator[None]:
+    """Optimizers and gradient clipping choose foreach and fused kernels by device.
+
+    CUDA and the CPU have both; an optimizer that was not told takes foreach on CUDA only (`by_default`).
+    """
     import torch.optim.optimizer as optim
     from torch.utils import _foreach_utils
 
-    names = ("_get_foreach_kernels_supported_devices", "_get_fused_kernels_supported_devices")
-    originals = {(m, n): getattr(m, n) for m in (_foreach_utils, optim) for n in names}
+    foreach, fused = "_get_foreach_kernels_supported_devices", "_get_fused_kernels_supported_devices"
+    places = [(_foreach_utils, foreach), (_foreach_utils, fused), (optim, fused)]
+    if by_default:
+        places.append((optim, foreach))
+    originals = {(module, name): getattr(module, name) for module, name in places}
     for (module, name), original in originals.items():
         setattr(module, name, lambda original=original: [*original(), "meta"])
     try:

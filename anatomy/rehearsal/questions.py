@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from anatomy.errors import RehearsalError
-from anatomy.rehearsal.values import Unknown, Values
+from anatomy.rehearsal.values import UnknownValueError, Values
 
 _aten = torch.ops.aten
 
@@ -72,14 +72,14 @@ class Questions:
     def _scalar(self, func: Any, args: Any, kwargs: Any) -> Any:
         try:
             return self.values.answer(func, args, kwargs)
-        except Unknown:
+        except UnknownValueError:
             return self._assume()
 
     def _on_values(self, func: Any, args: Any, kwargs: Any) -> Any:
         """An operator whose output's size depends on data."""
         try:
             known = self.values.answer(func, args, kwargs)
-        except Unknown:
+        except UnknownValueError:
             raise _refusal(func.name()) from None
         return torch.utils._pytree.tree_map_only(torch.Tensor, self._to_meta, known)
 
@@ -98,7 +98,7 @@ class Questions:
 
     def _to_meta(self, known: torch.Tensor) -> torch.Tensor:
         out = torch.empty_like(known, device="meta")
-        out._anatomy_value = known  # type: ignore[attr-defined]
+        out._anatomy_value = known
         return out
 
     def _assume(self) -> Any:

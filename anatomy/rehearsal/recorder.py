@@ -9,7 +9,7 @@ watches in one place, gradient fan-in, which is put right here (see `_accumulate
 
 import weakref
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, Protocol
 
 import torch
@@ -68,9 +68,7 @@ class Recorder(TorchDispatchMode):
             self._ledger.born(size, module="", op=why, category=Category.WORKSPACES)
         out = self.questions.run(func, args, kwargs) if self._device == "meta" else func(*args, **kwargs)
         self._note(name, out)
-        for size, why in self._kernels.scratch(name, args, kwargs, out):
-            module, _ = self._attribution.where()
-            self._ledger.freed(self._ledger.born(size, module=module, op=why, category=Category.WORKSPACES))
+        self._take_and_return(self._kernels.scratch(name, args, kwargs, out))
         return out
 
     def adopt(self, tensor: torch.Tensor, *, module: str, category: Category) -> None:
@@ -102,6 +100,16 @@ class Recorder(TorchDispatchMode):
         with self:
             return program(*args, **kwargs)
 
+    def _take_and_return(self, scratch: Iterable[tuple[int, str]]) -> None:
+        """A kernel's blocks are alive together, until it returns."""
+        module = self._attribution.where()[0] if scratch else ""
+        taken = [
+            self._ledger.born(size, module=module, op=why, category=Category.WORKSPACES)
+            for size, why in scratch
+        ]
+        for block in reversed(taken):
+            self._ledger.freed(block)
+
     def _note(self, name: str, out: Any) -> None:
         if isinstance(out, torch.Tensor):
             self._see(out, name)
@@ -109,7 +117,9 @@ class Recorder(TorchDispatchMode):
             for item in out:
                 self._note(name, item)
 
-    def _see(self, tensor: torch.Tensor, op: str, module: str | None = None, category: Category | None = None) -> None:
+    def _see(
+        self, tensor: torch.Tensor, op: str, module: str | None = None, category: Category | None = None
+    ) -> None:
         if tensor.device.type != self._device:
             return
         storage = tensor.untyped_storage()
@@ -124,9 +134,9 @@ class Recorder(TorchDispatchMode):
             category = Category.LOGITS if in_loss else None
         block = self._ledger.born(size, module=module, op=op, category=category)
         self._live[key] = block
-        self._references[block] = weakref.ref(storage, lambda _, k=key, b=block: self._gone(k, b))
+        self._references[block] = weakref.ref(storage, partial(self._gone, key, block))
 
-    def _gone(self, key: int, block: int) -> None:
+    def _gone(self, key: int, block: int, _reference: object) -> None:
         if self._live.get(key) == block:
             del self._live[key]
         del self._references[block]
@@ -136,7 +146,9 @@ class Recorder(TorchDispatchMode):
     @staticmethod
     def _is_fan_in(args: Any) -> bool:
         """Whether this addition is autograd's own, joining two gradients of one tensor."""
-        return torch._C._current_autograd_node() is not None and not torch.is_grad_enabled() and len(args) == 2
+        return (
+            torch._C._current_autograd_node() is not None and not torch.is_grad_enabled() and len(args) == 2
+        )
 
     def _accumulate(self, old: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
         """Add as autograd does when nobody watches: into `old`, if nobody else holds it.
@@ -156,7 +168,13 @@ def _holders(tensor: torch.Tensor) -> tuple[int, int]:
 
 
 def _is_dense(tensor: torch.Tensor) -> bool:
-    return tensor.is_contiguous() or torch._prims_common.is_non_overlapping_and_dense(tensor)
+    """is_non_overlapping_and_dense: some order of the dimensions is contiguous."""
+    expected = 1
+    for stride, size in sorted((s, n) for s, n in zip(tensor.stride(), tensor.shape, strict=True) if n != 1):
+        if stride != expected:
+            return False
+        expected *= size
+    return True
 
 
 @lru_cache(maxsize=1)
@@ -183,7 +201,7 @@ def _sole_holders() -> tuple[int, int]:
     return seen[0]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _name(func: Any) -> str:
     """'aten.mm' for aten::mm.default: overloads are details."""
     namespace, _, rest = func.name().partition("::")

@@ -1,12 +1,14 @@
 """The dress rehearsal: load, apply the recipe, run real training steps on meta, keep the record."""
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import _disable_current_modes
 
 from anatomy.memory.timeline import Category, Phase, Timeline
 from anatomy.rehearsal.attribution import Attribution, phase_of_loss
@@ -82,7 +84,11 @@ class _Rehearsing:
         base_parameters = _unique_parameters(self.base)
         self.base_ids = {id(p) for p in base_parameters}
         self.base_count = sum(p.numel() for p in base_parameters)
+        if self.recipe.quantized:  # only changes what the layers are: nothing has reached the device yet
+            quantization.swap_linears(self.base, self.recipe)
+            self.base_ids |= {id(p) for p in _unique_parameters(self.base)}
         with ExitStack() as stack:
+            stack.enter_context(_without_garbage_collection())
             if self.device == "meta":
                 stack.enter_context(acting(self.stage))
             stack.enter_context(self.attribution)
@@ -91,7 +97,9 @@ class _Rehearsing:
             model = self._apply()
             optimizer = optimizers.build_optimizer(model, self.recipe)
             stack.enter_context(paged_off_device(self.stage))
-            run = prepare(model, optimizer, self.recipe, self.batch.make, self.device)
+            run = prepare(model, optimizer, self.recipe, self._collate, self.device)
+            # torch.tensor() on meta makes its storage unseen by a dispatch mode.
+            self.recorder.adopt(run.loss_so_far, module="", category=Category.LOGITS)
             for number in range(1, steps + 1):
                 self.number = number
                 step(run, lambda phase: self._enter(phase, model, optimizer))
@@ -101,10 +109,9 @@ class _Rehearsing:
 
     def _load(self) -> None:
         """The weights arrive on the device, one module after the other; a 4-bit layer is packed on arrival."""
-        if self.recipe.quantized:
-            quantization.swap_linears(self.base, self.recipe)
-            self.base_ids |= {id(p) for p in _unique_parameters(self.base)}
-        packed = {id(m) for _, m in quantization.quantized_modules(self.base)} if self.recipe.quantized else set()
+        packed = (
+            {id(m) for _, m in quantization.quantized_modules(self.base)} if self.recipe.quantized else set()
+        )
         for path, module in self.base.named_modules():
             if id(module) in packed:
                 self._pack(path, module)
@@ -141,6 +148,11 @@ class _Rehearsing:
         elif self.ledger.phase is Phase.OPTIMIZER:
             self._label_states(optimizer)
         self.ledger.enter(phase, self.number)
+
+    def _collate(self) -> dict[str, torch.Tensor]:
+        """The next batch, made on the host: no block of the device."""
+        with _disable_current_modes():
+            return self.batch.make()
 
     def _label_states(self, optimizer: Any) -> None:
         for tensor in optimizers.state_tensors(optimizer):
@@ -208,6 +220,18 @@ class _AdaptedNames:
                 return path
             path = path.rpartition(".")[0]
         return None
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """When Python collects cycles depends on everything else it did; a record should not."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _unique_parameters(model: Any) -> list[Any]:

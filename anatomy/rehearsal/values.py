@@ -19,7 +19,7 @@ _ATTRIBUTE = "_anatomy_value"
 _RANDOM = torch.Tag.nondeterministic_seeded
 
 
-class Unknown(Exception):
+class UnknownValueError(Exception):
     """A value was asked for that depends on weights or activations."""
 
 
@@ -52,12 +52,12 @@ class Values:
                 self._attach(func, args, kwargs, tensors)
 
     def answer(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run `func` on the known values. Raises Unknown when an operand's value is not known."""
+        """Run `func` on the known values. Raises UnknownValueError when an operand's value is not known."""
 
         def known(tensor: torch.Tensor) -> torch.Tensor:
             value = self.of(tensor)
             if value is None:
-                raise Unknown
+                raise UnknownValueError
             return value
 
         on_cpu = {**kwargs, "device": torch.device("cpu")} if "device" in kwargs else kwargs
@@ -66,9 +66,11 @@ class Values:
     def _attach(self, func: Any, args: Any, kwargs: Any, tensors: list[torch.Tensor]) -> None:
         try:
             value = self.answer(func, args, kwargs)
-        except Unknown:
+        except UnknownValueError:
             return
-        values = [value] if isinstance(value, torch.Tensor) else [v for v in value if isinstance(v, torch.Tensor)]
+        values = (
+            [value] if isinstance(value, torch.Tensor) else [v for v in value if isinstance(v, torch.Tensor)]
+        )
         for tensor, known in zip(tensors, values, strict=True):
             setattr(tensor, _ATTRIBUTE, known)
 
@@ -79,7 +81,7 @@ class Values:
         if _RANDOM not in func.tags:
             try:
                 self.answer(func, args, kwargs)
-            except Unknown:
+            except UnknownValueError:
                 pass
             else:
                 return

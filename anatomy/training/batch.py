@@ -93,7 +93,9 @@ def _image(model: Any, accepted: Any, recipe: Recipe) -> BatchPlan:
     per_image = (height // patch) * (width // patch) if isinstance(patch, int) else 1
     return BatchPlan(
         make=make,
-        assumptions=(f"images of {height} x {width} pixels, the config's own size; the sequence length is not used",),
+        assumptions=(
+            f"images of {height} x {width} pixels, the config's own size; the sequence length is not used",
+        ),
         tokens=recipe.batch_size * per_image,
     )
 
@@ -117,7 +119,8 @@ def _speech(model: Any, accepted: Any, recipe: Recipe) -> BatchPlan:
         make=make,
         assumptions=(
             f"audio of {frames:,} feature frames, the most the encoder takes",
-            f"targets of {target:,} tokens" + (", the most the decoder takes" if target < recipe.seq_len else ""),
+            f"targets of {target:,} tokens"
+            + (", the most the decoder takes" if target < recipe.seq_len else ""),
         ),
         tokens=recipe.batch_size * target,
     )
@@ -150,8 +153,15 @@ def _pooled_labels(model: Any) -> bool:
 def _ordinary_ids(config: Any) -> tuple[int, ...]:
     """Some token ids that mean nothing special to this model."""
     text = config.get_text_config()
-    special = {v for c in (config, text) for k, v in vars(c).items() if k.endswith("token_id") and isinstance(v, int)}
-    special |= {v for c in (config, text) for k, v in vars(c).items() if k.endswith("token_index") and isinstance(v, int)}
+    special = {
+        v for c in (config, text) for k, v in vars(c).items() if k.endswith("token_id") and isinstance(v, int)
+    }
+    special |= {
+        v
+        for c in (config, text)
+        for k, v in vars(c).items()
+        if k.endswith("token_index") and isinstance(v, int)
+    }
     vocabulary = text.vocab_size
     start = min(vocabulary // 2, 1000)
     ordinary = tuple(i for i in range(start, min(vocabulary, start + 64)) if i not in special)

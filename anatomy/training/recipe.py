@@ -33,7 +33,7 @@ class Recipe:
     """4-bit code of a QLoRA base."""
     double_quant: bool = True
     """Whether the scales of a QLoRA base are quantized as well."""
-    kbit_prepare: bool = True
+    kbit_prepare: bool = False
     """QLoRA: call peft's `prepare_model_for_kbit_training`, which casts what is not quantized to fp32."""
     optimizer: str = "adamw_torch_fused"
     """A name of transformers' `OptimizerNames`, as in `TrainingArguments(optim=...)`."""
@@ -101,8 +101,11 @@ class Recipe:
         known = {f.name for f in fields(cls)}
         for name in data:
             if name not in known:
-                raise RecipeError(f"{name!r} is not a setting of a recipe.", hint=f"known: {', '.join(known)}")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+                raise RecipeError(
+                    f"{name!r} is not a setting of a recipe.", hint=f"known: {', '.join(known)}"
+                )
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        return cls(**values)
 
 
 _CHOICES: dict[str, tuple[Any, ...]] = {

@@ -38,9 +38,7 @@ class Run:
     """The Trainer's running loss, on the device."""
 
 
-def prepare(
-    model: Any, optimizer: Any, recipe: Recipe, make_batch: Callable[[], Batch], device: str
-) -> Run:
+def prepare(model: Any, optimizer: Any, recipe: Recipe, make_batch: Callable[[], Batch], device: str) -> Run:
     """What the Trainer does once before its first step: training mode, autocast around forward, the scaler."""
     base = unwrapped(model)
     if getattr(base, "config", None) is not None:
@@ -101,7 +99,9 @@ def _micro_step(run: Run, inputs: Batch, items: torch.Tensor | None, enter: Ente
     if items is None:
         loss = loss / run.recipe.grad_accum
     enter(Phase.BACKWARD)
-    loss = loss / 1  # Accelerator.backward divides by its own accumulation steps, which the Trainer leaves at 1
+    loss = (
+        loss / 1
+    )  # Accelerator.backward divides by its own accumulation steps, which the Trainer leaves at 1
     if run.scaler is not None:
         run.scaler.scale(loss).backward()
     else:
@@ -124,11 +124,11 @@ def _count_items(model: Any, batches: Sequence[Batch]) -> torch.Tensor | None:
     if accepts is None:
         parameters = inspect.signature(base.forward).parameters.values()
         accepts = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
-    return sum(b["labels"].ne(-100).sum() for b in batches) if accepts else None  # type: ignore[return-value]
+    return sum(b["labels"].ne(-100).sum() for b in batches) if accepts else None
 
 
 def _to_device(batch: Batch, device: str) -> Batch:
-    return {name: tensor.to(device) for name, tensor in batch.items()}
+    return {name: tensor.to(device, copy=True) for name, tensor in batch.items()}
 
 
 def _wrap_forward(model: Any, dtype: torch.dtype, device: str) -> None:

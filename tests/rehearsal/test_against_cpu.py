@@ -1,0 +1,42 @@
+"""A rehearsal on meta and the same recorder on real CPU tensors write the same events, one by one."""
+
+import pytest
+from families import FAMILIES, make, tiny_recipe
+
+from anatomy.rehearsal.cuda import Target
+from anatomy.rehearsal.rehearse import Rehearsal, rehearse
+from anatomy.training.recipe import Recipe
+
+HOST_SCALAR = 8
+"""Bytes up to which a block is a host's scalar (AdamW's step counter), which meta keeps on the CPU as well."""
+
+
+def record(family: str, recipe: Recipe, device: str) -> Rehearsal:
+    return rehearse(
+        make(family, device), recipe, component_of=lambda _: "", target=Target(name="cpu"), device=device
+    )
+
+
+def events(rehearsal: Rehearsal) -> list[tuple[int, bool]]:
+    timeline = rehearsal.timeline
+    return [(e.block.bytes, e.born) for e in timeline.events() if e.block.bytes > HOST_SCALAR]
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("checkpointing", ["off", "non-reentrant", "reentrant"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_meta_and_cpu_write_the_same_events(family: str, checkpointing: str, method: str) -> None:
+    recipe = tiny_recipe(family, gradient_checkpointing=checkpointing, method=method)
+    meta, cpu = (record(family, recipe, device) for device in ("meta", "cpu"))
+    assert events(meta) == events(cpu)
+    assert len(events(meta)) > 500
+    assert [(m.phase, m.step) for m in meta.timeline.marks] == [(m.phase, m.step) for m in cpu.timeline.marks]
+
+
+@pytest.mark.parametrize(
+    "optimizer", ["adamw_torch", "adamw_torch_fused", "sgd", "adagrad", "rmsprop", "adafactor"]
+)
+def test_optimizers_write_the_same_events(optimizer: str) -> None:
+    recipe = tiny_recipe("llama", optimizer=optimizer, grad_accum=2)
+    meta, cpu = (record("llama", recipe, device) for device in ("meta", "cpu"))
+    assert events(meta) == events(cpu)

@@ -1,0 +1,127 @@
+"""The independent check: torch.profiler's memory events of the same step, with no dispatch mode active.
+
+A mode changes the program it watches, so a recorder cannot vouch for itself.
+"""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+from families import FAMILIES, make, tiny_recipe
+from torch.profiler import ProfilerActivity, profile, record_function
+
+from anatomy.memory.timeline import Phase
+from anatomy.rehearsal.cuda import Target
+from anatomy.rehearsal.rehearse import rehearse
+from anatomy.training.batch import plan_batch
+from anatomy.training.methods import apply_method
+from anatomy.training.optimizers import build_optimizer
+from anatomy.training.recipe import Recipe
+from anatomy.training.step import prepare, step
+
+STEPS = 2
+MARK = "phase:"
+
+Levels = list[tuple[str, int, int]]
+"""(phase, allocated bytes at its end, highest during it), relative to the start of the first step."""
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def unwatched(family: str, recipe: Recipe) -> Levels:
+    """What the profiler saw the CPU's allocator do, with nobody between autograd and the kernels."""
+    model = make(family, "cpu")
+    batch = plan_batch(model, recipe)
+    model = apply_method(model, recipe)
+    run = prepare(model, build_optimizer(model, recipe), recipe, batch.make, "cpu")
+    phases: list[str] = []
+
+    def enter(phase: Phase) -> None:
+        with record_function(f"{MARK}{len(phases)}"):
+            phases.append(phase.value)
+
+    with _no_collection(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        for _ in range(STEPS):
+            step(run, enter)
+        with record_function(f"{MARK}end"):
+            pass
+    return _levels(profiler.profiler.kineto_results.events(), phases)
+
+
+def _levels(events: Any, phases: list[str]) -> Levels:
+    level = peak = 0
+    found: Levels = []
+    started = False
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        if event.name().startswith(MARK):
+            if started:
+                found.append((phases[len(found)], level, peak))
+            started, peak = True, level
+        elif event.name() == "[memory]":
+            level += event.nbytes()
+            peak = max(peak, level)
+    return found
+
+
+def rehearsed(family: str, recipe: Recipe) -> Levels:
+    """The same from the rehearsal on meta; the loss is a part of forward for one who does not watch modules."""
+    timeline = rehearse(
+        make(family, "meta"), recipe, component_of=lambda _: "", target=Target(name="cpu"), steps=STEPS
+    ).timeline
+    level = peak = 0
+    found: Levels = []
+    current = (0, "")
+    for event in timeline.events():
+        if event.step == 0:
+            continue
+        phase = "forward" if event.phase is Phase.LOSS else event.phase.value
+        if (event.step, phase) != current:
+            if current[0]:
+                found.append((current[1], level, peak))
+            current, peak = (event.step, phase), level
+        level += event.block.bytes if event.born else -event.block.bytes
+        peak = max(peak, level)
+    return [*found, (current[1], level, peak)]
+
+
+@pytest.fixture
+def _one_rng_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpointing saves the CPU generator's 5,056 bytes for each block: on the host, on a GPU run too."""
+    state = torch.get_rng_state()
+    monkeypatch.setattr(torch, "get_rng_state", lambda: state)
+
+
+@pytest.mark.usefixtures("_one_rng_state")
+@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("checkpointing", ["off", "non-reentrant", "reentrant"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_levels_agree_without_any_mode(family: str, checkpointing: str, method: str) -> None:
+    recipe = tiny_recipe(family, gradient_checkpointing=checkpointing, method=method)
+    real, predicted = unwatched(family, recipe), rehearsed(family, recipe)
+    assert [phase for phase, _, _ in real] == [phase for phase, _, _ in predicted]
+    counters = _host_counters(family, recipe)
+    counted = False
+    for (phase, end, peak), (_, predicted_end, predicted_peak) in zip(real, predicted, strict=True):
+        # Python numbers that autograd saves are wrapped in tensors of 8 bytes, on the host.
+        counted = counted or phase == "optimizer step"
+        wrapped = end - predicted_end - (counters if counted else 0)
+        assert wrapped % 8 == 0
+        assert 0 <= wrapped <= (50 * 8 if phase == "forward" else 0)
+        assert peak == pytest.approx(predicted_peak, rel=0.01)
+
+
+def _host_counters(family: str, recipe: Recipe) -> int:
+    """AdamW's step counters: 4 bytes a trained parameter, on the host of a GPU and so of a rehearsal."""
+    model = apply_method(make(family, "meta"), recipe)
+    return 4 * sum(1 for p in model.parameters() if p.requires_grad)
