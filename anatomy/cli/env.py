@@ -1,0 +1,21 @@
+"""`anatomy env`."""
+
+import click
+
+from anatomy.cli.options import output_options
+from anatomy.cli.output import answer
+from anatomy.render import Format
+
+
+@click.command("env")
+@output_options
+def command(format_: Format | None, as_json: bool, output: str | None) -> None:
+    """\b
+      anatomy env --format md
+
+    Versions and hardware of this machine, for a bug report.
+    """
+    from anatomy import api
+    from anatomy.report.environment import environment_document
+
+    answer(environment_document(api.env()), format_=format_, as_json=as_json, output=output)

@@ -1,0 +1,21 @@
+"""`anatomy gpus`."""
+
+import click
+
+from anatomy.cli.options import output_options
+from anatomy.cli.output import answer
+from anatomy.render import Format
+
+
+@click.command("gpus")
+@output_options
+def command(format_: Format | None, as_json: bool, output: str | None) -> None:
+    """\b
+      anatomy gpus --format md
+
+    The GPUs that runs are fitted onto, with the memory that a process can allocate.
+    """
+    from anatomy import api
+    from anatomy.report.catalogs import gpus_document
+
+    answer(gpus_document(api.gpus()), format_=format_, as_json=as_json, output=output)

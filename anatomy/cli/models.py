@@ -1,0 +1,21 @@
+"""`anatomy models`."""
+
+import click
+
+from anatomy.cli.options import output_options
+from anatomy.cli.output import answer
+from anatomy.render import Format
+
+
+@click.command("models")
+@output_options
+def command(format_: Format | None, as_json: bool, output: str | None) -> None:
+    """\b
+      anatomy models --format csv
+
+    The models that are known without a network.
+    """
+    from anatomy import api
+    from anatomy.report.catalogs import models_document
+
+    answer(models_document(api.models()), format_=format_, as_json=as_json, output=output)

@@ -1,0 +1,69 @@
+"""`anatomy plan`."""
+
+from typing import Any
+
+import click
+
+from anatomy.cli.options import model_options, output_options, parse_overrides
+from anatomy.cli.output import answer
+from anatomy.cli.progress import working
+from anatomy.cli.recipe_options import recipe_from_flags, recipe_options
+from anatomy.cli.streams import write
+from anatomy.planning.settings import recipe_to_toml
+from anatomy.render import Format
+
+_FLAGS_OF_MODEL = ("revision", "trust_remote_code")
+
+
+@click.command("plan", epilog="MODEL: a model hub's id, a folder or a config.json.")
+@click.argument("model", required=False)
+@recipe_options
+@click.option("--print-recipe", is_flag=True, help="Print the complete recipe as TOML, and stop.")
+@click.option("--gpu", metavar="NAME", help="Plan for this GPU alone; `anatomy gpus` lists them.")
+@click.option("--check", is_flag=True, help="With --gpu: exit with 1 when the run does not fit.")
+@model_options
+@output_options
+def command(
+    model: str | None,
+    print_recipe: bool,
+    gpu: str | None,
+    check: bool,
+    overrides: tuple[str, ...],
+    no_progress: bool,
+    format_: Format | None,
+    as_json: bool,
+    output: str | None,
+    **flags: Any,
+) -> None:
+    """\b
+      anatomy plan meta-llama/Llama-3.1-8B --method qlora --r 64
+      anatomy plan meta-llama/Llama-3.1-8B --method full --gpu "H100 80GB SXM" --check
+      anatomy plan ./my-model --target-modules q_proj,v_proj --seq-len 4096 --json
+
+    What a training run needs, where its peak is and why, and which GPUs it fits.
+    """
+    ctx = click.get_current_context()
+    recipe = recipe_from_flags(flags)
+    if print_recipe:
+        write(recipe_to_toml(recipe), output)
+        return
+    if model is None:
+        raise click.UsageError("Which model? MODEL is missing.", ctx=ctx)
+    if check and gpu is None:
+        raise click.UsageError("--check needs --gpu NAME: the GPU that the run has to fit.", ctx=ctx)
+
+    from anatomy import api
+    from anatomy.report.plan import plan_document
+
+    with working(show=not no_progress) as progress:
+        plan = api.plan(
+            model,
+            recipe=recipe,
+            gpu=gpu,
+            overrides=parse_overrides(overrides),
+            progress=progress,
+            **{name: flags[name] for name in _FLAGS_OF_MODEL},
+        )
+    answer(plan_document(plan), format_=format_, as_json=as_json, output=output)
+    if check and not all(fit.fits for fit in plan.fits):
+        ctx.exit(1)

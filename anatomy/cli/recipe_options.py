@@ -1,0 +1,126 @@
+"""The flags that make a recipe. Their defaults and choices are the Recipe's own; none is repeated here."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import click
+
+from anatomy.errors import SourceError
+from anatomy.planning.settings import make_recipe, recipe_from_toml
+from anatomy.training import recipe as recipes
+from anatomy.training.recipe import Recipe
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "method": get_args(recipes.Method),
+    "quant_type": get_args(recipes.QuantType),
+    "precision": get_args(recipes.Precision),
+    "attn": get_args(recipes.Attention),
+}
+_TYPES: dict[str, Any] = {
+    **{name: click.Choice(values) for name, values in _CHOICES.items()},
+    **dict.fromkeys(("r", "alpha", "batch_size", "seq_len", "grad_accum"), click.INT),
+    **dict.fromkeys(("dropout", "max_grad_norm"), click.FLOAT),
+}
+_VALUES: dict[str, str] = {
+    "method": "What is trained: every weight, LoRA adapters, or LoRA adapters over a 4-bit base.",
+    "r": "Rank of the adapters.",
+    "alpha": "LoRA's scaling numerator; twice the rank when left out.",
+    "dropout": "Dropout in front of the adapters.",
+    "quant_type": "4-bit code of a QLoRA base.",
+    "optimizer": "A name as in TrainingArguments(optim=...).",
+    "precision": "Dtype of the weights; '-mixed' is fp32 weights under autocast.",
+    "batch_size": "Sequences in a micro-batch.",
+    "seq_len": "Tokens in a sequence.",
+    "grad_accum": "Micro-batches between two optimizer steps.",
+    "attn": "Attention implementation.",
+    "max_grad_norm": "Gradient clipping; 0 switches it off.",
+}
+_SWITCHES: dict[str, str] = {
+    "double_quant": "Quantize the scales of a QLoRA base as well.",
+    "kbit_prepare": "QLoRA: call peft's prepare_model_for_kbit_training, which casts the rest to fp32.",
+}
+
+
+def recipe_options(function: Function) -> Function:
+    """All of them."""
+    options: list[Callable[[Any], Any]] = []
+    for name, text in _VALUES.items():
+        options.append(click.option(_flag(name), name, type=_TYPES.get(name), help=text + _default(name)))
+    for name, text in _SWITCHES.items():
+        flags = f"{_flag(name)}/{_flag(name).replace('--', '--no-', 1)}"
+        options.append(click.option(flags, name, default=None, help=text + _default(name)))
+    options += [
+        click.option(
+            "--target-modules", metavar="NAMES",
+            help="Layers that get adapters: all-linear, or names with commas." + _default("target_modules"),
+        ),
+        click.option("--target-regex", metavar="REGEX", help="The same, by their whole paths."),
+        click.option(
+            "--gradient-checkpointing/--no-gradient-checkpointing", "checkpointing", default=None,
+            help="Compute each block's activations again in backward.  [default: on]",
+        ),
+        click.option(
+            "--reentrant/--non-reentrant", default=None,
+            help="Kind of checkpoint." + _default("gradient_checkpointing"),
+        ),
+        click.option("--recipe", "recipe_file", metavar="FILE", help="Settings as TOML; flags win over them."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def recipe_from_flags(flags: Mapping[str, Any]) -> Recipe:
+    """The recipe that was asked for. Raises RecipeError, SourceError (no such file), UsageError."""
+    file = flags["recipe_file"]
+    base = None if file is None else recipe_from_toml(_read(file))
+    given = {name: flags[name] for name in (*_VALUES, *_SWITCHES) if flags[name] is not None}
+    given |= _targets(flags["target_modules"], flags["target_regex"])
+    given |= _checkpointing(flags["checkpointing"], flags["reentrant"], base or Recipe())
+    return make_recipe(given, base)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _default(name: str) -> str:
+    value = getattr(Recipe(), name)
+    words = {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+    return "" if value is None else f"  [default: {words}]"
+
+
+def _targets(names: str | None, regex: str | None) -> dict[str, Any]:
+    if names is not None and regex is not None:
+        raise click.UsageError("--target-modules and --target-regex contradict each other.")
+    if regex is not None:
+        return {"target_modules": regex}
+    if names is None:
+        return {}
+    listed = tuple(name.strip() for name in names.split(",") if name.strip())
+    if not listed:
+        raise click.UsageError("--target-modules names nothing.")
+    return {"target_modules": recipes.ALL_LINEAR if listed == (recipes.ALL_LINEAR,) else listed}
+
+
+def _checkpointing(on: bool | None, reentrant: bool | None, base: Recipe) -> dict[str, Any]:
+    if on is False and reentrant is not None:
+        raise click.UsageError("--no-gradient-checkpointing leaves no checkpoint to be reentrant or not.")
+    if on is False:
+        return {"gradient_checkpointing": "off"}
+    if reentrant is not None:
+        return {"gradient_checkpointing": "reentrant" if reentrant else "non-reentrant"}
+    if on and base.gradient_checkpointing == "off":
+        return {"gradient_checkpointing": Recipe().gradient_checkpointing}
+    return {}
+
+
+def _read(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise SourceError(f"The recipe {file} cannot be read: {reason}.") from error

@@ -1,0 +1,40 @@
+"""`anatomy show`."""
+
+from typing import Any
+
+import click
+
+from anatomy.cli.options import model_options, output_options, parse_overrides
+from anatomy.cli.output import answer
+from anatomy.cli.progress import working
+from anatomy.render import Format
+
+
+@click.command("show", epilog="MODEL: a model hub's id, a folder, a config.json or a *.safetensors file.")
+@click.argument("model")
+@click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Levels of the module tree to show.")
+@model_options
+@output_options
+def command(
+    model: str,
+    depth: int | None,
+    overrides: tuple[str, ...],
+    no_progress: bool,
+    format_: Format | None,
+    as_json: bool,
+    output: str | None,
+    **options: Any,
+) -> None:
+    """\b
+      anatomy show meta-llama/Llama-3.1-8B
+      anatomy show openai-community/gpt2 --depth 2
+      anatomy show ./model.safetensors --json
+
+    What a model is made of: facts, components, modules, and what its checkpoint stores.
+    """
+    from anatomy import api
+    from anatomy.report.show import show_document
+
+    with working(show=not no_progress) as progress:
+        anatomy = api.show(model, overrides=parse_overrides(overrides), progress=progress, **options)
+    answer(show_document(anatomy, depth=depth), format_=format_, as_json=as_json, output=output)

@@ -1,0 +1,106 @@
+"""Whether a run fits on a GPU: the same timeline, replayed with the memory that this GPU can give out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from anatomy.hardware.catalog import Gpu
+from anatomy.memory.allocator import OutOfMemory, Replay, replay
+from anatomy.memory.timeline import Timeline
+
+Verdict = Literal["fits", "fits after freeing cache", "does not fit"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fit:
+    """One run on one GPU."""
+
+    gpu: str
+    """The GPU's name in the catalog."""
+    memory_bytes: int
+    """What a process can allocate on it, in bytes, as the driver or torch reports it."""
+    nominal: bool
+    """True when `memory_bytes` is only the figure on the box: less will be usable."""
+    context_bytes: int
+    """Assumed memory of the CUDA context and libraries, which the allocator cannot have."""
+    reserved_bytes: int
+    """Most that the allocator holds: on this GPU where the run fits, else what it would hold without a limit."""
+    verdict: Verdict
+    """'fits after freeing cache': the allocator has to give cached memory back on the way, which costs time."""
+    out_of_memory: OutOfMemory | None = None
+    """The request that fails, or None when the run fits."""
+    note: str = ""
+    """What else speaks against this GPU, or ''."""
+
+    @property
+    def fits(self) -> bool:
+        """True when the run reaches its end."""
+        return self.out_of_memory is None
+
+    @property
+    def headroom_bytes(self) -> int:
+        """Memory that stays free; negative by how much the unlimited run is too large where it does not fit."""
+        return self.memory_bytes - self.context_bytes - self.reserved_bytes
+
+    def to_dict(self) -> dict[str, Any]:
+        """One entry of `fits` in `plan --json`."""
+        failure = self.out_of_memory
+        return {
+            "gpu": self.gpu,
+            "memory_bytes": self.memory_bytes,
+            "nominal": self.nominal,
+            "context_bytes": self.context_bytes,
+            "reserved_bytes": self.reserved_bytes,
+            "verdict": self.verdict,
+            "headroom_bytes": self.headroom_bytes,
+            "fails_at": None if failure is None else _failure(failure),
+            "note": self.note,
+        }
+
+
+def fit_all(timeline: Timeline, unlimited: Replay, gpus: Iterable[Gpu], *, bf16: bool) -> tuple[Fit, ...]:
+    """The run of `timeline` on each GPU, the smallest memory first.
+
+    `unlimited` is its replay without a limit: where a GPU has as much, the replay on it is the same by
+    construction and is not repeated; GPUs of equal memory share one. `bf16`: whether the run computes in
+    bfloat16, which older GPUs only emulate.
+    """
+    replays: dict[int, Replay] = {}
+    fits = []
+    for gpu in sorted(gpus, key=lambda gpu: (gpu.memory_bytes, gpu.name)):
+        capacity = max(0, gpu.memory_bytes - gpu.context_bytes)
+        if capacity >= unlimited.peak_reserved_bytes:
+            ran = unlimited
+        else:
+            if capacity not in replays:
+                replays[capacity] = replay(timeline, capacity=capacity)
+            ran = replays[capacity]
+        fits.append(_fit(gpu, ran, unlimited, bf16=bf16))
+    return tuple(fits)
+
+
+def _fit(gpu: Gpu, ran: Replay, unlimited: Replay, *, bf16: bool) -> Fit:
+    failed = ran.out_of_memory is not None
+    fits: Verdict = "fits after freeing cache" if ran.retries else "fits"
+    return Fit(
+        gpu=gpu.name,
+        memory_bytes=gpu.memory_bytes,
+        nominal=gpu.nominal,
+        context_bytes=gpu.context_bytes,
+        reserved_bytes=(unlimited if failed else ran).peak_reserved_bytes,
+        verdict="does not fit" if failed else fits,
+        out_of_memory=ran.out_of_memory,
+        note="emulates bf16" if bf16 and not gpu.bf16 else "",
+    )
+
+
+def _failure(failure: OutOfMemory) -> dict[str, Any]:
+    return {
+        "step": failure.step,
+        "phase": failure.phase.value,
+        "module": failure.module,
+        "op": failure.op,
+        "requested_bytes": failure.requested_bytes,
+        "allocated_bytes": failure.allocated_bytes,
+        "reserved_bytes": failure.reserved_bytes,
+    }

@@ -1,0 +1,145 @@
+"""Plan: what a run needs, where its peak is, and where it fits. Everything that `anatomy plan` answers."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from anatomy.errors import RehearsalError
+from anatomy.hardware.catalog import Gpu
+from anatomy.memory.allocator import Replay, replay
+from anatomy.memory.footprint import Footprint, footprint
+from anatomy.memory.timeline import Timeline
+from anatomy.planning.fit import Fit, fit_all
+from anatomy.planning.words import where
+from anatomy.training.recipe import Recipe
+
+SCHEMA_VERSION = 1
+"""Of `plan --json`. Keys may be added without changing it."""
+FURTHER_STEPS = 2
+"""Steps replayed after the recorded ones, so that fragmentation which builds up over steps is seen."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelName:
+    """Which model a plan is about."""
+
+    id: str
+    """What the user calls it."""
+    origin: str
+    """Where its description was read."""
+    model_type: str | None
+    """The config's model type."""
+    architecture: str
+    """The class that was built."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """`model` of `plan --json`."""
+        return {
+            "id": self.id,
+            "origin": self.origin,
+            "model_type": self.model_type,
+            "architecture": self.architecture,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """One run, planned."""
+
+    model: ModelName
+    recipe: Recipe
+    """Complete: what was asked, and defaults for the rest."""
+    total_parameters: int
+    """Parameters of the model with its adapters, tied ones once."""
+    trainable_parameters: int
+    """Parameters that get gradients."""
+    targets: tuple[str, ...]
+    """Last names of the modules that got adapters; empty without any."""
+    footprint: Footprint
+    """Of the steady state on a device without a limit."""
+    device: str
+    """The GPU whose kernels were rehearsed, by name."""
+    context_bytes: int
+    """Assumed memory of that GPU's CUDA context and libraries."""
+    fits: tuple[Fit, ...]
+    """Each GPU considered, the smallest memory first."""
+    assumptions: tuple[str, ...]
+    not_modelled: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    """What the user should look at before trusting the run, not the numbers."""
+    versions: Mapping[str, str]
+    """Installed versions of the libraries that were rehearsed."""
+
+    @property
+    def device_bytes(self) -> int:
+        """What nvidia-smi will show at most: reserved, and the context."""
+        return self.footprint.device_bytes(self.context_bytes)
+
+    @property
+    def smallest_fit(self) -> Fit | None:
+        """The GPU with the least memory on which the run fits; one without reservations if there is any."""
+        fitting = [fit for fit in self.fits if fit.fits]
+        unreserved = [fit for fit in fitting if not (fit.note or fit.nominal)]
+        return next(iter(unreserved or fitting), None)
+
+    @property
+    def peak_words(self) -> str:
+        """Where the allocated peak is, as the end of a sentence: 'in backward of step 2, in lm_head (aten.mm)'."""
+        instant = self.footprint.instant
+        return where(instant.phase, instant.step, instant.module, instant.op) if instant else "nowhere"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of `plan --json`: integers of bytes, nothing rounded."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "model": self.model.to_dict(),
+            "recipe": self.recipe.to_dict(),
+            "parameters": {"total": self.total_parameters, "trainable": self.trainable_parameters},
+            "targets": list(self.targets),
+            "peak": self._peak(),
+            "resting": {phase.value: level for phase, level in self.footprint.resting.items()},
+            "phase_peaks": {phase.value: level for phase, level in self.footprint.phase_peaks.items()},
+            "breakdown": [
+                {"category": category.value, "bytes": size}
+                for category, size in self.footprint.by_category.items()
+            ],
+            "breakdown_by_component": [
+                {"category": category.value, "component": component, "bytes": size}
+                for (category, component), size in self.footprint.by_category_and_component.items()
+            ],
+            "fits": [fit.to_dict() for fit in self.fits],
+            "assumptions": list(self.assumptions),
+            "not_modelled": list(self.not_modelled),
+            "warnings": list(self.warnings),
+            "versions": dict(self.versions),
+        }
+
+    def _peak(self) -> dict[str, Any]:
+        found, instant = self.footprint, self.footprint.instant
+        return {
+            "allocated_bytes": found.peak_allocated_bytes,
+            "reserved_bytes": found.peak_reserved_bytes,
+            "device_bytes": self.device_bytes,
+            "context_bytes": self.context_bytes,
+            "device": self.device,
+            "step": instant.step if instant else None,
+            "phase": instant.phase.value if instant else None,
+            "module": instant.module if instant else None,
+            "op": instant.op if instant else None,
+            "in_words": self.peak_words,
+        }
+
+
+def steady_state(timeline: Timeline) -> tuple[Replay, tuple[str, ...]]:
+    """The timeline replayed without a limit, with its last step repeated where it can be; and what to note."""
+    try:
+        return replay(timeline, repeat_last_step=FURTHER_STEPS), ()
+    except RehearsalError as error:
+        return replay(timeline), (f"only the recorded steps are replayed: {error.message}",)
+
+
+def place(unlimited: Replay, gpus: Iterable[Gpu], recipe: Recipe) -> tuple[Footprint, tuple[Fit, ...]]:
+    """The footprint of a run and its fits."""
+    timeline = unlimited.timeline
+    bf16 = "bf16" in recipe.precision
+    return footprint(timeline, unlimited), fit_all(timeline, unlimited, gpus, bf16=bf16)

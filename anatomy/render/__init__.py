@@ -1,0 +1,18 @@
+"""How it looks: a Document -> text, one module for each format. Only the chosen one is imported."""
+
+from importlib import import_module
+from typing import Literal, get_args
+
+from anatomy.render.style import Style
+from anatomy.report.document import Document
+
+Format = Literal["table", "json", "csv", "md"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+_MODULES: dict[Format, str] = {"table": "terminal", "json": "json", "csv": "csv", "md": "markdown"}
+
+
+def render(document: Document, format: Format, style: Style | None = None) -> str:  # noqa: A002 - the flag's name
+    """The document as text that ends with a newline. `style` matters to 'table' alone."""
+    text: str = import_module(f"anatomy.render.{_MODULES[format]}").render(document, style or Style())
+    return text

@@ -1,0 +1,11 @@
+"""JSON: the document's data as it is, integers unrounded. ASCII, so that every stream can carry it."""
+
+import json
+
+from anatomy.render.style import Style
+from anatomy.report.document import Document
+
+
+def render(document: Document, style: Style) -> str:
+    """The contract of `--json`."""
+    return json.dumps(document.data, indent=2) + "\n"

@@ -1,0 +1,108 @@
+"""Markdown as GitHub reads it, to paste into an issue. Every row of every table."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from anatomy.render.style import Style
+from anatomy.report.document import (
+    Bars,
+    Block,
+    Branch,
+    Column,
+    Document,
+    Facts,
+    Notes,
+    Sentence,
+    Table,
+    Tree,
+    share_of,
+)
+
+_SPECIAL = re.compile(r"[\\|*<`]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
+
+
+def render(document: Document, style: Style) -> str:
+    """A heading, then block after block."""
+    parts = [f"# {escape(document.title)}"]
+    for block in document.blocks:
+        title = getattr(block, "title", "")
+        body = "\n".join(_WRITERS[type(block)](block))
+        parts.append(f"## {escape(title)}\n\n{body}" if title else body)
+    return "\n\n".join(parts) + "\n"
+
+
+def escape(text: str) -> str:
+    """Names as they are: nothing in them is markup."""
+    return _SPECIAL.sub(lambda found: "&lt;" if found[0] == "<" else f"\\{found[0]}", text)
+
+
+def _table(block: Table) -> Iterator[str]:
+    rows = [block.texts(row) for row in block.rows]
+    if block.total is not None:
+        rows.append(block.texts(block.total))
+    yield from _grid([c.title for c in block.columns], [c.right for c in block.columns], rows)
+    if block.caption:
+        yield from ("", escape(block.caption))
+
+
+def _facts(block: Facts) -> Iterator[str]:
+    yield from _grid(["", ""], [False, False], block.items)
+
+
+def _bars(block: Bars) -> Iterator[str]:
+    rows = [(name, block.show(amount), share_of(amount, block.total)) for name, amount in block.items]
+    rows.append(("total", block.show(block.total), share_of(block.total, block.total)))
+    yield from _grid(["", block.unit, "share"], [False, True, True], rows)
+
+
+def _notes(block: Notes) -> Iterator[str]:
+    yield from (f"- {escape(item)}" for item in block.items)
+
+
+def _sentence(block: Sentence) -> Iterator[str]:
+    yield escape(block.text)
+
+
+def _tree(block: Tree) -> Iterator[str]:
+    columns = block.columns
+    yield from _grid(
+        [block.heading, *(c.title for c in columns)], [False, *(c.right for c in columns)], _paths(block)
+    )
+
+
+def _paths(block: Tree) -> Iterator[tuple[str, ...]]:
+    """Each line of a tree, with the whole path of labels in place of an indentation."""
+
+    def walk(branch: Branch, prefix: str, columns: Sequence[Column]) -> Iterator[tuple[str, ...]]:
+        path = f"{prefix}{branch.label}"
+        yield (path, *(c.show(v) for c, v in zip(columns, branch.cells, strict=True)))
+        for child in branch.children:
+            yield from walk(child, f"{path} / ", columns)
+
+    yield (
+        block.root.label,
+        *(c.show(v) for c, v in zip(block.columns, block.root.cells, strict=True)),
+    )
+    for child in block.root.children:
+        yield from walk(child, "", block.columns)
+
+
+def _grid(titles: Sequence[str], right: Sequence[bool], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield _row(titles)
+    yield _row(["---:" if r else "---" for r in right], raw=True)
+    yield from map(_row, rows)
+
+
+def _row(cells: Sequence[str], *, raw: bool = False) -> str:
+    return "| " + " | ".join(cell if raw else escape(cell) for cell in cells) + " |"
+
+
+_WRITERS: dict[type[Block], Callable[[Any], Iterator[str]]] = {
+    Table: _table,
+    Facts: _facts,
+    Bars: _bars,
+    Notes: _notes,
+    Sentence: _sentence,
+    Tree: _tree,
+}

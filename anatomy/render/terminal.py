@@ -1,0 +1,184 @@
+"""A terminal: rich's tables and colours. Everything is a Text, so that no name is ever read as markup."""
+
+from collections.abc import Callable, Iterator
+from io import StringIO
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.constrain import Constrain
+from rich.table import Table as Grid
+from rich.text import Text
+
+from anatomy.render.style import Style, to_ascii
+from anatomy.report.document import (
+    Bars,
+    Block,
+    Branch,
+    Column,
+    Document,
+    Facts,
+    Notes,
+    Sentence,
+    Table,
+    Tone,
+    Tree,
+    share_of,
+)
+
+PROSE_WIDTH = 100
+"""Sentences are not set wider than this."""
+BAR_WIDTH = 36
+"""Columns of the longest bar, at most."""
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+_TONES: dict[Tone, str] = {"plain": "", "good": "bold green", "caution": "yellow", "bad": "bold red"}
+
+
+def render(document: Document, style: Style) -> str:
+    """The document as lines no wider than the style's width."""
+    stream = StringIO()
+    console = Console(
+        file=stream,
+        width=style.width,
+        force_terminal=style.color,
+        color_system="standard" if style.color else None,
+        no_color=not style.color,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        legacy_windows=False,
+        _environ={},
+    )
+    console.print(Text(document.title, style="bold"), soft_wrap=False)
+    for block in document.blocks:
+        console.print()
+        for part in _PAINTERS[type(block)](block, style):
+            console.print(part)
+    text = "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
+    return to_ascii(text) if style.ascii else text
+
+
+def _heading(text: str, tone: Tone = "plain") -> Text:
+    return Text(text, style=_TONES[tone] or "bold cyan")
+
+
+def _prose(text: str, tone: Tone = "plain") -> RenderableType:
+    return Constrain(Text(text, style=_TONES[tone]), PROSE_WIDTH)
+
+
+def _grid(columns: tuple[Column, ...] = (), *, marked: bool = False) -> Grid:
+    headed = any(column.title for column in columns)
+    grid = Grid(box=None, show_header=headed, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
+    if marked:
+        grid.add_column("", no_wrap=True, width=1)
+    for column in columns:
+        grid.add_column(
+            Text(column.title),
+            justify="right" if column.right else "left",
+            no_wrap=column.keep,
+            overflow="fold",
+        )
+    return grid
+
+
+def _table(block: Table, style: Style) -> Iterator[RenderableType]:
+    if block.title:
+        yield _heading(block.title)
+    marked = block.best is not None
+    grid = _grid(block.columns, marked=marked)
+    chosen = tuple(range(len(block.rows))) if block.brief is None else block.brief
+    for index in chosen:
+        best = index == block.best
+        mark = ["→" if best else ""] if marked else []
+        cells = [Text(text) for text in (*mark, *block.texts(block.rows[index]))]
+        grid.add_row(*cells, style="bold green" if best else "")
+    if block.total is not None:
+        grid.add_row(*([""] if marked else []), *map(Text, block.texts(block.total)), style="bold")
+    yield grid
+    if hidden := len(block.rows) - len(chosen):
+        yield Text(f"{hidden} more with --format md, csv or json", style="dim")
+    if block.caption:
+        yield Constrain(Text(block.caption, style="dim"), PROSE_WIDTH)
+
+
+def _facts(block: Facts, style: Style) -> Iterator[RenderableType]:
+    if block.title:
+        yield _heading(block.title)
+    grid = Grid.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in block.items:
+        grid.add_row(Text(name, style="dim"), Text(value))
+    yield grid
+
+
+def _bars(block: Bars, style: Style) -> Iterator[RenderableType]:
+    yield _heading(block.title)
+    names = max((len(name) for name, _ in block.items), default=0)
+    room = max(4, min(BAR_WIDTH, style.width - names - 28))
+    longest = max((amount for _, amount in block.items), default=0)
+    grid = Grid.grid(padding=(0, 2, 0, 0))
+    for justify in ("left", "right", "right", "left"):
+        grid.add_column(justify=justify, no_wrap=True)
+    for name, amount in block.items:
+        grid.add_row(
+            Text(name),
+            Text(block.show(amount)),
+            Text(share_of(amount, block.total)),
+            Text(_bar(amount, longest, room), style="cyan"),
+        )
+    grid.add_row(Text("total"), Text(block.show(block.total)), Text(""), Text(""), style="bold")
+    yield grid
+
+
+def _bar(amount: int, longest: int, room: int) -> str:
+    """A bar to an eighth of a column; whatever is not nothing shows at least one."""
+    eighths = 0 if longest == 0 else max(1, round(8 * room * amount / longest)) if amount else 0
+    return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
+
+
+def _notes(block: Notes, style: Style) -> Iterator[RenderableType]:
+    if block.title:
+        yield _heading(block.title, block.tone)
+    grid = Grid.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=1)
+    grid.add_column(overflow="fold")
+    for item in block.items:
+        grid.add_row(Text("-"), Text(item, style=_TONES[block.tone] if block.tone == "caution" else ""))
+    yield Constrain(grid, PROSE_WIDTH)
+
+
+def _sentence(block: Sentence, style: Style) -> Iterator[RenderableType]:
+    yield _prose(block.text, block.tone)
+
+
+def _tree(block: Tree, style: Style) -> Iterator[RenderableType]:
+    yield _heading(block.title)
+    grid = _grid((Column(name="label", title=block.heading), *block.columns))
+    for guide, branch in _lines(block.root):
+        cells = [Text(column.show(value)) for column, value in zip(block.columns, branch.cells, strict=True)]
+        grid.add_row(Text.assemble((guide, "dim"), branch.label), *cells)
+    yield grid
+
+
+def _lines(root: Branch) -> Iterator[tuple[str, Branch]]:
+    """Each line of a tree with the guide in front of it."""
+
+    def below(branch: Branch, indent: str) -> Iterator[tuple[str, Branch]]:
+        for position, child in enumerate(branch.children):
+            last = position == len(branch.children) - 1
+            yield indent + ("└─ " if last else "├─ "), child
+            yield from below(child, indent + ("   " if last else "│  "))
+
+    yield "", root
+    yield from below(root, "")
+
+
+_PAINTERS: dict[type[Block], Callable[[Any, Style], Iterator[RenderableType]]] = {
+    Table: _table,
+    Facts: _facts,
+    Bars: _bars,
+    Notes: _notes,
+    Sentence: _sentence,
+    Tree: _tree,
+}

@@ -1,0 +1,134 @@
+"""Document: what an answer says, in an order that is read from top to bottom. Values only."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Tone = Literal["plain", "good", "caution", "bad"]
+"""How a sentence is meant. Its words say the same; a colour may underline it."""
+
+
+def as_text(value: Any) -> str:
+    """A value in a table as it stands; nothing for None."""
+    return "" if value is None else str(value)
+
+
+def share_of(part: int, whole: int) -> str:
+    """A part's share in percent, to be read downwards: '46.61 %', '< 0.01 %'."""
+    percent = 100 * part / whole if whole else 0.0
+    return "< 0.01 %" if 0 < percent < 0.005 else f"{percent:.2f} %"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """One column: a name for machines, a title for people, and how its values are shown to people."""
+
+    name: str
+    """Header in csv, with its unit: 'memory_bytes'."""
+    title: str
+    """Header for people: 'memory'."""
+    show: Callable[[Any], str] = as_text
+    """Value -> text; csv writes the value itself."""
+    right: bool = False
+    """Whether it is aligned to the right, as numbers are."""
+    keep: bool = False
+    """Whether it may not be broken over lines, as numbers and short names."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Rows of values under columns."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    total: tuple[Any, ...] | None = None
+    """The row that the others add up to, where they do."""
+    title: str = ""
+    best: int | None = None
+    """The row to point out."""
+    brief: tuple[int, ...] | None = None
+    """The rows that a terminal shows when all would be too many; None for all. Other formats show all."""
+    caption: str = ""
+    """A remark under it."""
+
+    def texts(self, row: tuple[Any, ...]) -> tuple[str, ...]:
+        """A row as people read it."""
+        return tuple(column.show(value) for column, value in zip(self.columns, row, strict=True))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """Short facts, each with its name."""
+
+    items: tuple[tuple[str, str], ...]
+    title: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bars:
+    """Parts of a whole, as bars."""
+
+    items: tuple[tuple[str, int], ...]
+    """(name, amount); the amounts add up to the whole."""
+    show: Callable[[int], str]
+    title: str = ""
+    unit: str = "amount"
+    """What is measured, as a column's title."""
+
+    @property
+    def total(self) -> int:
+        """The whole."""
+        return sum(amount for _, amount in self.items)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notes:
+    """Sentences that belong together, one point each."""
+
+    items: tuple[str, ...]
+    title: str = ""
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sentence:
+    """One sentence."""
+
+    text: str
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Branch:
+    """One line of a tree."""
+
+    label: str
+    cells: tuple[Any, ...]
+    """One value for each of the tree's columns."""
+    children: tuple["Branch", ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tree:
+    """Lines under lines, with columns beside them."""
+
+    root: Branch
+    heading: str
+    """Title over the labels."""
+    columns: tuple[Column, ...]
+    title: str = ""
+
+
+Block = Table | Facts | Bars | Notes | Sentence | Tree
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """An answer."""
+
+    title: str
+    blocks: tuple[Block, ...]
+    table: Table
+    """The table that csv consists of."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What JSON consists of."""

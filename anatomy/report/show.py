@@ -1,0 +1,212 @@
+"""What `anatomy show` says: facts, components, tree, and the checkpoint beside the model."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from anatomy.architecture.anatomy import Anatomy
+from anatomy.architecture.facts import Facts as ModelFacts
+from anatomy.architecture.fold import Folded, fold
+from anatomy.architecture.stored import Stored
+from anatomy.report.document import Block, Branch, Column, Document, Facts, Notes, Sentence, Table, Tree
+from anatomy.units import format_bytes, format_count, format_gib, format_share
+
+SCHEMA_VERSION = 1
+"""Of `show --json`. Keys may be added without changing it."""
+
+NF4_BLOCK = 64
+"""Weights that share one scale in bitsandbytes' 4-bit formats (its default block size)."""
+NF4_SCALES = 256
+"""Scales that share one fp32 scale under double quantization (QLoRA, arXiv:2305.14314, section 3)."""
+
+
+def bytes_as(parameters: int) -> tuple[int, int, int, int]:
+    """Bytes of weights in fp32, bf16, int8 and nf4, each as if all of them were stored so.
+
+    nf4 is 4 bits, a one-byte scale for every 64 weights, and four bytes for every 256 scales; int8 is counted
+    without scales.
+    """
+    scales = -(-parameters // NF4_BLOCK)
+    nf4 = -(-parameters // 2) + scales + 4 * -(-scales // NF4_SCALES)
+    return 4 * parameters, 2 * parameters, parameters, nf4
+
+
+def show_document(anatomy: Anatomy, *, depth: int | None = None) -> Document:
+    """The report on a model. `depth` limits the levels of the tree; None shows all."""
+    components = _components(anatomy)
+    blocks: list[Block] = [Facts(items=tuple(_facts(anatomy)))]
+    if anatomy.unclassified:
+        blocks.append(_unclassified(anatomy))
+    blocks += [components, _tree(anatomy, depth)]
+    if anatomy.stored is not None:
+        blocks.append(_stored(anatomy, anatomy.stored))
+    if anatomy.tied:
+        blocks.append(_tied(anatomy))
+    notes = (*anatomy.notes, *(f"{why}: {total:,} parameters" for why, total in anatomy.also))
+    if notes:
+        blocks.append(Notes(title="Notes", items=notes))
+    return Document(
+        title=anatomy.id,
+        blocks=tuple(blocks),
+        table=components,
+        data={"schema_version": SCHEMA_VERSION, **anatomy.to_dict()},
+    )
+
+
+def _facts(anatomy: Anatomy) -> Iterator[tuple[str, str]]:
+    yield "parameters", f"{format_count(anatomy.total)} ({anatomy.total:,})"
+    yield "class", anatomy.architecture or "not built: counted from the checkpoint's headers"
+    yield "read from", anatomy.origin
+    yield from _shape_facts(anatomy.facts)
+    if anatomy.facts.tied is not None:
+        yield "head", "tied to the embedding, counted once" if anatomy.facts.tied else "not tied"
+    if anatomy.facts.layer_kinds:
+        yield "layer kinds", _kinds(anatomy.facts.layer_kinds)
+    if anatomy.buffers:
+        yield "buffers", f"{format_count(sum(anatomy.buffers.values()))} elements, not parameters"
+
+
+_SHAPE_FACTS: tuple[tuple[str, str], ...] = (
+    ("layers", "layers"),
+    ("encoder layers", "encoder_layers"),
+    ("hidden size", "hidden_size"),
+    ("heads", "heads"),
+    ("key/value heads", "kv_heads"),
+    ("head size", "head_dim"),
+    ("value head size", "v_head_dim"),
+    ("FFN width", "ffn_width"),
+    ("experts", "experts"),
+    ("active experts", "experts_active"),
+    ("shared experts", "experts_shared"),
+    ("vocabulary", "vocabulary"),
+    ("context", "context"),
+)
+
+
+def _shape_facts(facts: ModelFacts) -> Iterator[tuple[str, str]]:
+    for title, name in _SHAPE_FACTS:
+        value = getattr(facts, name)
+        if value is not None:
+            yield title, f"{value:,}" + (" tokens" if name == "context" else "")
+
+
+def _kinds(kinds: Sequence[str]) -> str:
+    """'5 sliding_attention, 1 full_attention, repeated': the runs of one period."""
+    period = next(p for p in range(1, len(kinds) + 1) if all(k == kinds[i % p] for i, k in enumerate(kinds)))
+    runs = ", ".join(f"{len(list(run))} {kind}" for kind, run in groupby(kinds[:period]))
+    return runs + (", and so on" if period < len(kinds) else "")
+
+
+def _components(anatomy: Anatomy) -> Table:
+    total = anatomy.total
+    rows = [(name, n, n / total, *bytes_as(n)) for name, n in anatomy.by_component.items()]
+    sums = [sum(column) for column in zip(*(row[1:] for row in rows), strict=True)]
+    formats = ("fp32", "bf16", "int8", "nf4")
+    return Table(
+        title="Components",
+        columns=(
+            Column(name="component", title="component", keep=True),
+            Column(name="parameters", title="parameters", show=lambda n: f"{n:,}", right=True, keep=True),
+            Column(name="share", title="share", show=_share, right=True, keep=True),
+            *(Column(name=f"{f}_bytes", title=f, show=format_bytes, right=True, keep=True) for f in formats),
+        ),
+        rows=tuple(rows),
+        total=("total", *sums),
+        caption="int8 without scales; nf4 with a one-byte scale for 64 weights and four bytes for 256 scales, "
+        "as if every weight were stored so",
+    )
+
+
+def _share(fraction: float) -> str:
+    return format_share(round(fraction * 10**9), 10**9)
+
+
+def _tree(anatomy: Anatomy, depth: int | None) -> Tree:
+    also = {path.rpartition(".")[0]: group.counted for group in anatomy.tied for path in group.also}
+    root = _branch(fold(anatomy.tree), anatomy.architecture or "model", 1, also, depth)
+    return Tree(
+        title="Modules",
+        heading="module",
+        root=root,
+        columns=(
+            Column(name="parameters", title="parameters", show=lambda n: f"{n:,}", right=True, keep=True),
+            Column(name="kind", title="class", keep=True),
+            Column(name="component", title="component", keep=True),
+        ),
+    )
+
+
+def _branch(at: Folded, label: str, times: int, tied: dict[str, str], depth: int | None) -> Branch:
+    """A module with what is inside; a list of identical layers is one line, 'layers.0-31 x 32'."""
+    times *= at.times
+    node, children = at.node, at.children
+    if len(children) == 1 and children[0].times > 1 and not node.own:
+        run = children[0]
+        return _branch(run, f"{label}.{run.label} × {run.times}", times, tied, depth)
+    inner: tuple[Branch, ...] = ()
+    if depth is None or depth > 0:
+        below = None if depth is None else depth - 1
+        own = [] if not children else _own(at, times)
+        inner = (
+            *own,
+            *(
+                _branch(child, _label(child), times, tied, below)
+                for child in children
+                if child.parameters or any(n.path in tied for n in child.node.walk())
+            ),
+        )
+    counted = tied.get(node.path)
+    component = node.component.removesuffix(".other") if children else node.component
+    if counted and not node.parameters:
+        component = f"tied to {counted}"
+    return Branch(label=label, cells=(times * node.parameters, node.kind, component), children=inner)
+
+
+def _label(child: Folded) -> str:
+    return f"{child.label} × {child.times}" if child.times > 1 else child.label
+
+
+def _own(at: Folded, times: int) -> list[Branch]:
+    """Parameters that a module with children owns itself, so that the lines under it add up."""
+    return [
+        Branch(
+            label=own.name,
+            cells=(times * sum(n for _, n in own.parts), "parameter", max(own.parts, key=lambda p: p[1])[0]),
+        )
+        for own in at.node.own
+    ]
+
+
+def _unclassified(anatomy: Anatomy) -> Notes:
+    count = len(anatomy.unclassified)
+    return Notes(
+        title=f"WARNING: {count} parameters were recognised by no rule; they are counted as 'other'",
+        items=anatomy.unclassified,
+        tone="bad",
+    )
+
+
+def _stored(anatomy: Anatomy, stored: Stored) -> Block:
+    kinds = ", ".join(f"{format_count(count)} {name}" for name, count in stored.by_dtype.items())
+    size = f"{format_gib(stored.stored_bytes)} ({kinds})"
+    if not stored.difference and stored.elements == anatomy.total:
+        return Sentence(text=f"The checkpoint stores exactly these parameters: {size}.")
+    return Table(
+        title="Held by the model, and stored in the checkpoint",
+        columns=(
+            Column(name="what", title="what"),
+            Column(name="elements", title="elements", show=lambda n: f"{n:,}", right=True, keep=True),
+        ),
+        rows=(("parameters of the model", anatomy.total), *stored.difference),
+        total=("stored elements", anatomy.total + sum(count for _, count in stored.difference)),
+        caption=f"The files take {size}.",
+    )
+
+
+def _tied(anatomy: Anatomy) -> Notes:
+    return Notes(
+        title="Tied",
+        items=tuple(
+            f"{', '.join(group.also)} = {group.counted} ({group.parameters:,}, counted once)"
+            for group in anatomy.tied
+        ),
+    )
