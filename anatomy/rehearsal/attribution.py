@@ -18,6 +18,10 @@ _NO_SEQUENCE = 2**63
 """Sequence numbers at or above this mark nodes without a place in forward (AccumulateGrad: 2**64 - 1)."""
 
 
+OUTSIDE = "(training step)"
+"""What the training step does itself, outside every module: moving the batch, scaling the loss."""
+
+
 class Attribution:
     """Follows a model's forward by hooks; answers `where()` at any moment.
 
@@ -32,7 +36,7 @@ class Attribution:
         self._parameter_owner: dict[int, str] = {}
         self._stack: list[str] = []
         self._sequence: list[int] = [0]
-        self._owner: list[tuple[str, bool]] = [("", False)]
+        self._owner: list[tuple[str, bool]] = [(OUTSIDE, False)]
         self._in_loss = False
         self._hooks: list[Any] = []
 
@@ -54,16 +58,16 @@ class Attribution:
             hook.remove()
 
     def where(self) -> tuple[str, bool]:
-        """Path of the module at work ('' where there is none) and whether this is a loss's doing."""
+        """Path of the module at work (OUTSIDE where there is none) and whether this is a loss's doing."""
         if self._stack:
             return self._stack[-1], self._in_loss
         node = torch._C._current_autograd_node()
         if node is None:
-            return "", self._in_loss
+            return OUTSIDE, self._in_loss
         number = node._sequence_nr()
         if number >= _NO_SEQUENCE:
             variable = getattr(node, "variable", None)
-            return self._parameter_owner.get(id(variable), ""), False
+            return self._parameter_owner.get(id(variable), OUTSIDE), False
         return self._owner[bisect_right(self._sequence, number) - 1]
 
     def loss(self, inside: bool) -> None:
@@ -89,7 +93,7 @@ class Attribution:
         if isinstance(module, nn.modules.loss._Loss):
             self.loss(True)
         # A module made on the fly has no name of its own: its work belongs to whoever called it.
-        self._stack.append(path if path is not None else (self._stack[-1] if self._stack else ""))
+        self._stack.append(path if path is not None else (self._stack[-1] if self._stack else OUTSIDE))
         if len(self._stack) == 1:
             self._on_stack(True)
         self._note()
@@ -105,7 +109,7 @@ class Attribution:
     def _note(self) -> None:
         """From the next autograd node on, nodes belong to the current module."""
         number = torch.autograd._get_sequence_nr()
-        owner = (self._stack[-1] if self._stack else "", self._in_loss)
+        owner = (self._stack[-1] if self._stack else OUTSIDE, self._in_loss)
         if self._sequence[-1] == number:
             self._owner[-1] = owner
         else:

@@ -78,7 +78,10 @@ def _to_fp32(tensor: torch.Tensor) -> torch.Tensor:
 def _casting(op: Any, cast: Callable[[torch.Tensor], torch.Tensor]) -> Callable[..., Any]:
     def kernel(*args: Any, **kwargs: Any) -> Any:
         with torch._C._ExcludeDispatchKeyGuard(_KEY_SET):
-            return op(*tree_map_only(torch.Tensor, cast, args), **tree_map_only(torch.Tensor, cast, kwargs))
+            named = tree_map_only(torch.Tensor, cast, kwargs)
+            # The compiled wrapper evaluates its arguments from the last to the first.
+            positional = [tree_map_only(torch.Tensor, cast, argument) for argument in reversed(args)]
+            return op(*reversed(positional), **named)
 
     return kernel
 

@@ -16,7 +16,9 @@ HOPPER = 4096 * 8 * _KIB
 SEPARATE_LT = 1024 * _KIB
 """cuBLASLt's own workspace before torch 2.12, when it began to share cuBLAS's."""
 
-_GEMMS = frozenset({"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.addmv", "aten.dot", "aten.mv"})
+_GEMMS = frozenset(
+    {"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.addmv", "aten.dot", "aten.mv", "aten.linear"}
+)
 
 
 class Workspaces:

@@ -81,7 +81,7 @@ def acting(stage: Stage) -> Iterator[None]:
             for name, kernel in _CUDA_KERNELS.items():
                 library.impl(name, kernel, "AutogradMeta")
             stack.enter_context(flash_attention_2(stage.kernels_used))
-            stack.enter_context(meta_autocast())
+        stack.enter_context(meta_autocast())
         stack.enter_context(_multi_tensor_kernels(by_default=cuda))
         yield
 

@@ -1,6 +1,7 @@
 """The dress rehearsal: load, apply the recipe, run real training steps on meta, keep the record."""
 
 import gc
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
+from anatomy.errors import AnatomyError, RehearsalError
 from anatomy.memory.timeline import Category, Phase, Timeline
-from anatomy.rehearsal.attribution import Attribution, phase_of_loss
+from anatomy.rehearsal.attribution import OUTSIDE, Attribution, phase_of_loss
 from anatomy.rehearsal.bitsandbytes_cuda import paged_off_device
 from anatomy.rehearsal.cuda import Stage, Target, acting
 from anatomy.rehearsal.ledger import Ledger
@@ -102,7 +104,8 @@ class _Rehearsing:
             self.recorder.adopt(run.loss_so_far, module="", category=Category.LOGITS)
             for number in range(1, steps + 1):
                 self.number = number
-                step(run, lambda phase: self._enter(phase, model, optimizer))
+                with _failures_named():
+                    step(run, lambda phase: self._enter(phase, model, optimizer))
             self._label_states(optimizer)
             self.recorder.close()
             self.model = model
@@ -208,6 +211,8 @@ class _AdaptedNames:
         self.targets = tuple(sorted({path.rpartition(".")[2] for path in wrapped}))
 
     def __call__(self, path: str) -> str:
+        if path == OUTSIDE:
+            return ""
         wrapper = self._wrapper_of(path)
         if wrapper is not None and path != wrapper and not path.startswith(f"{wrapper}.base_layer"):
             return "adapter"
@@ -220,6 +225,23 @@ class _AdaptedNames:
                 return path
             path = path.rpartition(".")[0]
         return None
+
+
+@contextmanager
+def _failures_named() -> Iterator[None]:
+    """What breaks inside the libraries' own training step becomes a sentence that says where."""
+    try:
+        yield
+    except AnatomyError:
+        raise
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        file = "/".join(where.filename.split("/")[-3:])
+        raise RehearsalError(
+            f"the training step itself fails, in {file}:{where.lineno} ({where.name}): "
+            f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}",
+            hint="a real run would most likely fail there too; ANATOMY_DEBUG=1 shows the traceback",
+        ) from error
 
 
 @contextmanager

@@ -48,7 +48,13 @@ def _lora(model: Any, recipe: Recipe) -> Any:
         # Reentrant checkpoints lose the gradient unless their input asks for one; PEFT does this on its own only
         # for a base that is not quantized.
         model.enable_input_require_grads()
-    return get_peft_model(model, config)
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:  # PEFT's own refusals are sentences for users
+        raise RecipeError(
+            f"PEFT does not apply LoRA here: {str(error).strip().splitlines()[0].rstrip('.')}.",
+            hint=f"choose --target-modules among: {', '.join(_adaptable_names(model))}",
+        ) from error
 
 
 def _qlora(model: Any, recipe: Recipe) -> Any:
@@ -88,7 +94,7 @@ def _task_type(model: Any) -> str | None:
 
 def _check_targets(model: Any, targets: str | tuple[str, ...]) -> None:
     """Refuse targets that match nothing, with what would match."""
-    linear = sorted({path.rpartition(".")[2] for path, module in model.named_modules() if _adaptable(module)})
+    linear = _adaptable_names(model)
     if targets == ALL_LINEAR:
         if not linear:
             raise RecipeError(f"{type(model).__name__} has no linear layer for LoRA to adapt.")
@@ -106,6 +112,11 @@ def _check_targets(model: Any, targets: str | tuple[str, ...]) -> None:
                 f"target module {target!r} matches nothing in {type(model).__name__}.",
                 hint=f"these would: {', '.join(linear)}",
             )
+
+
+def _adaptable_names(model: Any) -> list[str]:
+    """Last names of the layers that LoRA can adapt, e.g. ['down_proj', 'q_proj']."""
+    return sorted({path.rpartition(".")[2] for path, module in model.named_modules() if _adaptable(module)})
 
 
 def _adaptable(module: Any) -> bool:
