@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from math import prod
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from anatomy.training.batch import plan_batch
 from anatomy.training.methods import apply_method
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import prepare, step, unwrapped
+from anatomy.units import format_count, format_share
 
 STEPS = 2
 """Steps to rehearse: in the first there are no optimizer states during backward, in the second there are."""
@@ -181,9 +183,26 @@ class _Rehearsing:
             total_parameters=self.base_count + sum(p.numel() for p in added),
             trainable_parameters=sum(p.numel() for p in trainable),
             targets=adapted.targets,
-            assumptions=(*self.batch.assumptions, *self.recorder.questions.assumed, *self._kernels()),
+            assumptions=(
+                *self.batch.assumptions,
+                *self.recorder.questions.assumed,
+                *self._kernels(),
+                *self._packed(),
+            ),
             not_modelled=NOT_MODELLED + ((_PAGED,) if self.stage.paged_bytes else ()),
             versions=versions,
+        )
+
+    def _packed(self) -> tuple[str, ...]:
+        """What a 4-bit base leaves unquantized is easily overlooked: embeddings, heads, fused experts."""
+        if not self.recipe.quantized:
+            return ()
+        modules = quantization.quantized_modules(self.model)
+        packed = sum(prod(module.weight.quant_state.shape) for _, module in modules)
+        share = format_share(packed, self.base_count)
+        kept = format_count(self.base_count - packed)
+        return (
+            f"4 bits hold {share} of the base parameters; {kept} stay unquantized, as transformers leaves them",
         )
 
     def _kernels(self) -> tuple[str, ...]:

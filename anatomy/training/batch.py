@@ -33,7 +33,7 @@ def plan_batch(model: Any, recipe: Recipe) -> BatchPlan:
     if "labels" not in accepted:
         raise RecipeError(
             f"{type(model).__name__} computes no loss, so there is nothing to train.",
-            hint="name a class with a head, e.g. --set 'architectures=[\"BertForMaskedLM\"]'",
+            hint=_class_with_a_loss(model.config.model_type),
         )
     for kind in _KINDS:
         if kind.applies(model, accepted):
@@ -137,6 +137,22 @@ _KINDS: tuple[_Kind, ...] = (
     ),
     _Kind(applies=lambda m, a: "input_ids" in a, plan=_text),
 )
+
+
+def _class_with_a_loss(model_type: str) -> str:
+    """A hint that names a class of this model type which can be trained."""
+    from transformers.models.auto import modeling_auto as auto
+
+    for names in (
+        auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+        auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+        auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES,
+    ):
+        name = names.get(model_type)
+        if isinstance(name, str):
+            return f"name a class with a head: --set 'architectures=[\"{name}\"]'"
+    return "name a class with a head with --set 'architectures=[...]'"
 
 
 def _pooled_labels(model: Any) -> bool:

@@ -1,5 +1,7 @@
 """The optimizer that Hugging Face's Trainer would make, made by the Trainer's own code."""
 
+from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError, version
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,9 +49,10 @@ def build_optimizer(model: Any, recipe: Recipe) -> Any:
     trainer.args = SimpleNamespace(**_ARGUMENTS, optim=name)
     try:
         return trainer.create_optimizer()
-    except ImportError as error:
-        raise _missing(recipe.optimizer, error) from error
-    except (ValueError, TypeError, AttributeError, RuntimeError) as error:
+    except (ImportError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        package = _package(recipe.optimizer)
+        if package is not None and not _is_installed(package):
+            raise _missing(recipe.optimizer, package) from error
         raise RecipeError(
             f"optimizer {recipe.optimizer!r} cannot be made for this model: {_first_line(error)}.",
             hint="see `anatomy env` for the installed packages; adamw_torch_fused always works",
@@ -94,15 +97,26 @@ _PACKAGES = {
 }
 
 
-def _missing(name: str, error: ImportError) -> RecipeError:
-    package = next((p for part, p in _PACKAGES.items() if part in name), None)
-    hint = f"pip install {package}" if package else _first_line(error)
-    return RecipeError(f"optimizer {name!r} needs a package that is not installed.", hint=hint)
+def _package(optimizer: str) -> str | None:
+    """The package that makes an optimizer which torch and transformers do not."""
+    return next((package for part, package in _PACKAGES.items() if part in optimizer), None)
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _missing(optimizer: str, package: str) -> RecipeError:
+    return RecipeError(
+        f"optimizer {optimizer!r} needs {package}, which is not installed.", hint=f"pip install {package}"
+    )
 
 
 def _unknown(name: str) -> RecipeError:
-    from difflib import get_close_matches
-
     close = get_close_matches(name, optimizer_names(), n=4, cutoff=0.5)
     return RecipeError(
         f"{name!r} is not an optimizer that transformers knows.",

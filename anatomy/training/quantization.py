@@ -1,6 +1,5 @@
 """A 4-bit base: bitsandbytes' own layers in the place of the linear ones, as transformers puts them there."""
 
-from collections.abc import Callable
 from typing import Any
 
 from anatomy.errors import RecipeError
@@ -67,7 +66,10 @@ def _has_matrix(module: Any) -> bool:
 
 
 def _is_4bit(module: Any) -> bool:
-    return any(c.__name__ == "Linear4bit" for c in type(module).__mro__)
+    # PEFT's wrapper around such a layer has the same class name.
+    return any(
+        c.__name__ == "Linear4bit" and c.__module__.startswith("bitsandbytes.") for c in type(module).__mro__
+    )
 
 
 def _carry_dtype(module: Any, dense: Any) -> None:
@@ -75,6 +77,3 @@ def _carry_dtype(module: Any, dense: Any) -> None:
     module.weight.data = module.weight.data.to(dense.dtype)
     if module.bias is not None:
         module.bias.data = module.bias.data.to(dense.dtype)
-
-
-Quantizer = Callable[[Any, str], None]
