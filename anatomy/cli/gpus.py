@@ -2,12 +2,12 @@
 
 import click
 
-from anatomy.cli.options import output_options
+from anatomy.cli.options import GroupedCommand, output_options
 from anatomy.cli.output import answer
 from anatomy.render import Format
 
 
-@click.command("gpus")
+@click.command("gpus", cls=GroupedCommand)
 @output_options
 def command(format_: Format | None, as_json: bool, output: str | None) -> None:
     """\b

@@ -10,6 +10,33 @@ from anatomy.render import FORMATS
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+_GROUPS: dict[str, tuple[str, ...]] = {
+    "Model": ("revision", "overrides", "trust_remote_code"),
+    "Output": ("depth", "format_", "as_json", "output", "no_progress"),
+    "GPU": ("gpu", "check"),
+}
+"""Heading in the help -> parameters under it; the others stand under the command's own heading."""
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists its options under headings."""
+
+    own_heading = "Options"
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options, the command's own first."""
+        heading_of = {name: heading for heading, names in _GROUPS.items() for name in names}
+        records: dict[str, list[tuple[str, str]]] = {self.own_heading: []}
+        for option in self.get_params(ctx):
+            if isinstance(option, click.Option) and (record := option.get_help_record(ctx)):
+                heading = "Output" if "--help" in option.opts else heading_of.get(option.name or "")
+                records.setdefault(heading or self.own_heading, []).append(record)
+        for heading, rows in records.items():
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+
+
 def _stack(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
     """Several decorators as one; the first stands first in the help."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from anatomy.cli.options import model_options, output_options, parse_overrides
+from anatomy.cli.options import GroupedCommand, model_options, output_options, parse_overrides
 from anatomy.cli.output import answer
 from anatomy.cli.progress import working
 from anatomy.cli.recipe_options import recipe_from_flags, recipe_options
@@ -15,7 +15,13 @@ from anatomy.render import Format
 _FLAGS_OF_MODEL = ("revision", "trust_remote_code")
 
 
-@click.command("plan", epilog="MODEL: a model hub's id, a folder or a config.json.")
+class PlanCommand(GroupedCommand):
+    """Most of its options make the recipe."""
+
+    own_heading = "Recipe"
+
+
+@click.command("plan", cls=PlanCommand, epilog="MODEL: a model hub's id, a folder or a config.json.")
 @click.argument("model", required=False)
 @recipe_options
 @click.option("--print-recipe", is_flag=True, help="Print the complete recipe as TOML, and stop.")

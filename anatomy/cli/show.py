@@ -4,13 +4,17 @@ from typing import Any
 
 import click
 
-from anatomy.cli.options import model_options, output_options, parse_overrides
+from anatomy.cli.options import GroupedCommand, model_options, output_options, parse_overrides
 from anatomy.cli.output import answer
 from anatomy.cli.progress import working
 from anatomy.render import Format
 
 
-@click.command("show", epilog="MODEL: a model hub's id, a folder, a config.json or a *.safetensors file.")
+@click.command(
+    "show",
+    cls=GroupedCommand,
+    epilog="MODEL: a model hub's id, a folder, a config.json or a *.safetensors file.",
+)
 @click.argument("model")
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Levels of the module tree to show.")
 @model_options

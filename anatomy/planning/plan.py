@@ -58,9 +58,9 @@ class Plan:
     footprint: Footprint
     """Of the steady state on a device without a limit."""
     device: str
-    """The GPU whose kernels were rehearsed, by name."""
+    """The GPU that `context_bytes` is of, by name: the one asked for, else the one rehearsed."""
     context_bytes: int
-    """Assumed memory of that GPU's CUDA context and libraries."""
+    """Assumed memory of that GPU's context and libraries."""
     fits: tuple[Fit, ...]
     """Each GPU considered, the smallest memory first."""
     assumptions: tuple[str, ...]

@@ -23,7 +23,7 @@ def where(phase: Phase, step: int, module: str, op: str) -> str:
         parts.append("in the loss")
     elif place := bare(module):
         parts.append(f"in {place}")
-    return ", ".join(parts) + (f" ({op})" if op else "")
+    return ", ".join(parts) + (f" ({op})" if op not in ("", phase.value) else "")
 
 
 def bare(module: str) -> str:

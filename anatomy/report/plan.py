@@ -23,7 +23,9 @@ from anatomy.units import format_bytes, format_count, format_gib, format_share
 SMALLER_SHOWN = 2
 """GPUs below the smallest that fits in the terminal's table."""
 STEP_BETWEEN_SHOWN = 1.25
-"""Above it, the next GPU shown has at least this many times the memory of the last."""
+"""Above it, the next GPU shown has at least this many times the memory of the last ..."""
+LARGER_SHOWN = 6
+"""... and there are at most so many."""
 
 
 def plan_document(plan: Plan) -> Document:
@@ -61,7 +63,7 @@ def _answer(plan: Plan) -> Sentence:
             tone="bad",
         )
     return Sentence(
-        text=f"{best.verdict.capitalize()} on a {best.gpu} ({format_gib(best.memory_bytes)}) "
+        text=f"{best.verdict.capitalize()} on {best.gpu} ({format_gib(best.memory_bytes)}) "
         f"with {format_gib(best.headroom_bytes)} to spare: the smallest GPU that will do.",
         tone="good",
     )
@@ -71,13 +73,13 @@ def _answer_for(fit: Fit) -> Sentence:
     failure = fit.out_of_memory
     if failure is None:
         return Sentence(
-            text=f"{fit.verdict.capitalize()} on the {fit.gpu} ({format_gib(fit.memory_bytes)}) "
+            text=f"{fit.verdict.capitalize()} on {fit.gpu} ({format_gib(fit.memory_bytes)}) "
             f"with {format_gib(fit.headroom_bytes)} to spare.",
             tone="good",
         )
     place = where(failure.phase, failure.step, failure.module, failure.op)
     return Sentence(
-        text=f"Does not fit on the {fit.gpu} ({format_gib(fit.memory_bytes)}): out of memory {place}.",
+        text=f"Does not fit on {fit.gpu} ({format_gib(fit.memory_bytes)}): out of memory {place}.",
         tone="bad",
     )
 
@@ -91,7 +93,7 @@ def _peak(plan: Plan) -> Facts:
             ("peak reserved", f"{format_gib(found.peak_reserved_bytes)}  held by torch's caching allocator"),
             (
                 "on the device",
-                f"{format_gib(plan.device_bytes)}  reserved, and {format_gib(plan.context_bytes)} of CUDA context "
+                f"{format_gib(plan.device_bytes)}  reserved + {format_gib(plan.context_bytes)} CUDA context "
                 f"({plan.device})",
             ),
             (
@@ -167,7 +169,7 @@ def _brief(fits: tuple[Fit, ...], best: int | None) -> tuple[int, ...]:
             and fits[index].memory_bytes >= STEP_BETWEEN_SHOWN * fits[shown[-1]].memory_bytes
         ):
             shown.append(index)
-    return tuple(shown)
+    return tuple(shown[: shown.index(best) + 1 + LARGER_SHOWN])
 
 
 def _remark(fit: Fit) -> str:
@@ -180,28 +182,21 @@ def _remark(fit: Fit) -> str:
     return ", ".join(filter(None, remarks))
 
 
-def _recipe(plan: Plan) -> Table:
+def _recipe(plan: Plan) -> Facts:
     defaults = Recipe().to_dict()
-    return Table(
-        title="Recipe",
-        columns=(
-            Column(name="setting", title="setting", keep=True),
-            Column(name="chosen", title="set by", keep=True),
-            Column(name="value", title="value"),
-        ),
-        rows=tuple(
-            (name, "default" if value == defaults[name] else "you", _value(name, value, plan))
-            for name, value in settings_in_use(plan.recipe).items()
-        ),
-    )
+    said: dict[str, list[str]] = {"chosen": [], "default": []}
+    for name, value in settings_in_use(plan.recipe).items():
+        by = "default" if value == defaults[name] else "chosen"
+        said[by].append(f"{name} {_value(name, value, plan)}")
+    return Facts(title="Recipe", items=tuple((by, ", ".join(texts)) for by, texts in said.items() if texts))
 
 
 def _value(name: str, value: object, plan: Plan) -> str:
     if name == "alpha" and value is None:
         return f"{2 * plan.recipe.r} (twice r)"
     if name == "target_modules":
-        said = ", ".join(value) if isinstance(value, list) else str(value)
-        return said if said == ", ".join(plan.targets) else f"{said}: {', '.join(plan.targets)}"
+        said = "" if isinstance(value, list) else f"{value} "
+        return f"{said}({', '.join(plan.targets)})"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return as_text(value)

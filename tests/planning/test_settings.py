@@ -1,0 +1,78 @@
+"""From what was typed to a complete recipe, and to a file and back."""
+
+import tomllib
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anatomy.errors import RecipeError
+from anatomy.planning.settings import make_recipe, recipe_from_toml, recipe_to_toml, settings_in_use
+from anatomy.training.recipe import Recipe
+
+recipes = st.builds(
+    Recipe,
+    method=st.sampled_from(["full", "lora", "qlora"]),
+    r=st.integers(1, 512),
+    alpha=st.none() | st.integers(1, 512),
+    dropout=st.sampled_from([0.0, 0.05, 0.5]),
+    target_modules=st.just("all-linear")
+    | st.just(r".*\.(q|v)_proj")
+    | st.lists(st.sampled_from(["q_proj", 'odd "name"', "v\\w"]), min_size=1).map(tuple),
+    precision=st.sampled_from(["fp32", "bf16", "fp16-mixed"]),
+    gradient_checkpointing=st.sampled_from(["off", "reentrant", "non-reentrant"]),
+    kbit_prepare=st.booleans(),
+)
+
+
+@given(recipes)
+def test_a_recipe_survives_its_file(recipe):
+    text = recipe_to_toml(recipe)
+    assert recipe_from_toml(text) == recipe
+    missing = {name for name, value in recipe.to_dict().items() if value is None}
+    assert tomllib.loads(text).keys() == {f.name for f in fields(Recipe)} - missing
+
+
+def test_what_is_given_wins_over_the_base():
+    base = Recipe(method="qlora", r=8, seq_len=512)
+    assert make_recipe({"r": 64}, base) == Recipe(method="qlora", r=64, seq_len=512)
+    assert make_recipe({}) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("given_settings", "said"),
+    [
+        ({"method": "full", "r": 4}, "r means nothing for method 'full'"),
+        ({"method": "full", "target_modules": ("q",)}, "target_modules means nothing"),
+        ({"method": "lora", "quant_type": "fp4"}, "quant_type means nothing for method 'lora'"),
+        ({"double_quant": False}, "double_quant means nothing"),
+        ({"rank": 4}, "'rank' is not a setting"),
+        ({"r": 0}, "at least 1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(given_settings, said):
+    with pytest.raises(RecipeError, match=said):
+        make_recipe(given_settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("r = ", "not TOML"),
+        ("rank = 4", "'rank' is not a setting"),
+        ('r = "64"', "must be an integer"),
+        ("r = true", "must be an integer"),
+        ("double_quant = 1", "must be true or false"),
+        ("target_modules = 3", "must be a string or a list of names"),
+        ("seq_len = 1.5", "must be an integer"),
+    ],
+)
+def test_a_bad_file_is_refused(text, said):
+    with pytest.raises(RecipeError, match=said):
+        recipe_from_toml(text)
+
+
+def test_a_full_fine_tune_has_no_rank():
+    assert "r" not in settings_in_use(Recipe(method="full"))
+    assert settings_in_use(Recipe(method="qlora")).keys() == Recipe().to_dict().keys()

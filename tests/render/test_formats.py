@@ -1,0 +1,227 @@
+"""Each format by example, and what holds for every one: rows add up, names stay whole, table and csv agree."""
+
+import csv
+import io
+import json
+import re
+from textwrap import dedent
+
+import pytest
+
+from anatomy.render import FORMATS, render
+from anatomy.render.style import Style
+from anatomy.report.document import (
+    Bars,
+    Branch,
+    Column,
+    Document,
+    Facts,
+    Notes,
+    Sentence,
+    Table,
+    Tree,
+)
+from anatomy.report.plan import plan_document
+from anatomy.units import format_gib
+
+GIB = 1 << 30
+TABLE = Table(
+    title="Parts",
+    columns=(
+        Column(name="part", title="part", keep=True),
+        Column(name="size_bytes", title="size", show=format_gib, right=True, keep=True),
+    ),
+    rows=(("layers[0] [q_proj]", 3 * GIB), ("a|b *c* <d> _e", GIB)),
+    total=("total", 4 * GIB),
+    best=1,
+)
+DOCUMENT = Document(
+    title="org/model[x]",
+    blocks=(
+        Sentence(text="It fits.", tone="good"),
+        Facts(items=(("peak", "4.00 GiB"),)),
+        TABLE,
+        Bars(
+            title="Bars",
+            items=(("weights", 3 * GIB), ("rest", GIB), ("none", 0)),
+            show=format_gib,
+            unit="memory",
+        ),
+        Tree(
+            title="Tree",
+            heading="module",
+            columns=(Column(name="n", title="n", right=True),),
+            root=Branch(
+                label="Model",
+                cells=(3,),
+                children=(Branch(label="layers.0-1 × 2", cells=(2,)), Branch(label="head", cells=(1,))),
+            ),
+        ),
+        Notes(title="Notes", items=("one", "two")),
+    ),
+    table=TABLE,
+    data={"schema_version": 1, "bytes": 4 * GIB},
+)
+
+
+def test_terminal():
+    expected = """\
+        org/model[x]
+
+        It fits.
+
+        peak  4.00 GiB
+
+        Parts
+           part                    size
+           layers[0] [q_proj]  3.00 GiB
+        →  a|b *c* <d> _e      1.00 GiB
+           total               4.00 GiB
+
+        Bars
+        weights  3.00 GiB  75.00 %  █████████████████████████
+        rest     1.00 GiB  25.00 %  ████████▍
+        none     0.00 GiB   0.00 %
+        total    4.00 GiB
+
+        Tree
+        module             n
+        Model              3
+        ├─ layers.0-1 × 2  2
+        └─ head            1
+
+        Notes
+        - one
+        - two
+        """
+    assert render(DOCUMENT, "table", Style(width=60)) == dedent(expected)
+
+
+def test_markdown():
+    expected = """\
+        # org/model[x]
+
+        It fits.
+
+        |  |  |
+        | --- | --- |
+        | peak | 4.00 GiB |
+
+        ## Parts
+
+        | part | size |
+        | --- | ---: |
+        | layers[0] [q_proj] | 3.00 GiB |
+        | a\\|b \\*c\\* &lt;d> \\_e | 1.00 GiB |
+        | total | 4.00 GiB |
+
+        ## Bars
+
+        |  | memory | share |
+        | --- | ---: | ---: |
+        | weights | 3.00 GiB | 75.00 % |
+        | rest | 1.00 GiB | 25.00 % |
+        | none | 0.00 GiB | 0.00 % |
+        | total | 4.00 GiB | 100.00 % |
+
+        ## Tree
+
+        | module | n |
+        | --- | ---: |
+        | Model | 3 |
+        | layers.0-1 × 2 | 2 |
+        | head | 1 |
+
+        ## Notes
+
+        - one
+        - two
+        """
+    assert render(DOCUMENT, "md") == dedent(expected)
+
+
+def test_csv():
+    assert render(DOCUMENT, "csv") == (
+        "part,size_bytes\nlayers[0] [q_proj],3221225472\na|b *c* <d> _e,1073741824\ntotal,4294967296\n"
+    )
+
+
+def test_json():
+    assert json.loads(render(DOCUMENT, "json")) == {"schema_version": 1, "bytes": 4 * GIB}
+
+
+def test_table_and_csv_agree_cell_for_cell():
+    """Each csv value, shown as its column shows it, is the terminal's cell; no name is swallowed as markup."""
+    terminal = render(
+        Document(title="t", blocks=(TABLE,), table=TABLE), "table", Style(width=200)
+    ).splitlines()
+    _, *rows = csv.reader(io.StringIO(render(DOCUMENT, "csv")))
+    for row in rows:
+        assert any(row[0] in line and format_gib(int(row[1])) in line for line in terminal)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_no_line_is_wider_than_the_terminal_and_nothing_is_cut(made_plan, width):
+    text = render(plan_document(made_plan), "table", Style(width=width))
+    assert "…" not in text
+    if width >= 60:
+        assert max(map(len, text.splitlines())) <= width
+    squeezed = re.sub(r"\s", "", text)
+    for sentence in (*made_plan.assumptions, *made_plan.warnings, made_plan.model.id):
+        assert re.sub(r"\s", "", sentence) in squeezed
+
+
+def test_color_changes_no_word(made_plan):
+    document = plan_document(made_plan)
+    plain, colored = (render(document, "table", Style(color=color)) for color in (False, True))
+    assert "\x1b[" not in plain
+    assert "\x1b[" in colored
+    without = re.sub(r"\x1b\[[0-9;]*m", "", colored)
+    assert [line.rstrip() for line in without.splitlines()] == plain.splitlines()
+
+
+def test_ascii_is_ascii():
+    text = render(DOCUMENT, "table", Style(ascii=True))
+    assert text.isascii()
+    assert "layers.0-1 x 2" in text
+    assert "###" in text
+    assert ">  a|b" in text
+
+
+def test_the_smallest_part_is_still_seen():
+    bars = Bars(title="b", items=(("all", 10**9), ("speck", 1)), show=str)
+    text = render(Document(title="t", blocks=(bars,), table=TABLE), "table")
+    line = next(line for line in text.splitlines() if "speck" in line)
+    assert line.endswith("▏")
+    assert "< 0.01 %" in line
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_every_format_of_a_plan_adds_up(made_plan, format_):
+    """The printed parts of the peak add up to the printed peak, within the rounding of what is printed."""
+    text = render(plan_document(made_plan), format_, Style(width=80))
+    parts, total = PARTS[format_](text)
+    assert len(parts) == 2
+    assert sum(parts) == pytest.approx(total, abs=0.005 * (len(parts) + 1) * GIB)
+    if format_ in ("json", "csv"):
+        assert sum(parts) == total == 160 << 20
+
+
+def _from_json(text):
+    data = json.loads(text)
+    return [part["bytes"] for part in data["breakdown"]], data["peak"]["allocated_bytes"]
+
+
+def _from_csv(text):
+    rows = list(csv.DictReader(io.StringIO(text)))
+    parts = [int(row["bytes"]) for row in rows if row["section"] == "breakdown"]
+    return parts, next(int(r["bytes"]) for r in rows if (r["section"], r["name"]) == ("peak", "allocated"))
+
+
+def _from_text(text):
+    block = re.split(r"\n\n(?=\S)", text.split("Allocated at the peak")[1].lstrip())[0]
+    sizes = [float(size) * GIB for size in re.findall(r"([\d.]+) GiB", block)]
+    return sizes[:-1], sizes[-1]
+
+
+PARTS = {"json": _from_json, "csv": _from_csv, "table": _from_text, "md": _from_text}
