@@ -129,7 +129,8 @@ def _plan(blueprint: Blueprint, recipe: Recipe, gpu: Gpu | None, trust: bool, te
         fits=fits,
         assumptions=(*_assumed(rehearsal, stands_for, gpu), *notes),
         not_modelled=rehearsal.not_modelled,
-        warnings=(*blueprint.notes, *skeleton.notes, *warnings),
+        warnings=warnings,
+        notes=(*blueprint.notes, *skeleton.notes),
         versions=rehearsal.versions,
     )
 

@@ -67,6 +67,8 @@ class Plan:
     not_modelled: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     """What the user should look at before trusting the run, not the numbers."""
+    notes: tuple[str, ...] = ()
+    """How the model's description was found and built."""
     versions: Mapping[str, str]
     """Installed versions of the libraries that were rehearsed."""
 
@@ -111,6 +113,7 @@ class Plan:
             "assumptions": list(self.assumptions),
             "not_modelled": list(self.not_modelled),
             "warnings": list(self.warnings),
+            "notes": list(self.notes),
             "versions": dict(self.versions),
         }
 

@@ -34,6 +34,8 @@ def plan_document(plan: Plan) -> Document:
     if plan.warnings:
         blocks.append(Notes(title="Warnings", items=plan.warnings, tone="caution"))
     blocks += [_breakdown(plan), _fits(plan), _resting(plan), _recipe(plan)]
+    if plan.notes:
+        blocks.append(Notes(title="About the model", items=plan.notes))
     blocks += [
         Notes(title="Assumed", items=plan.assumptions),
         Notes(title="Not modelled", items=plan.not_modelled),

@@ -1,0 +1,87 @@
+"""The library's verbs on a tiny model, from its config alone."""
+
+import json
+
+import pytest
+from tiny_models import TINY_LLAMA, TINY_LLAMA_PARAMETERS
+
+from anatomy import api
+from anatomy.errors import ArchitectureError, RecipeError, SourceError
+from anatomy.hardware.catalog import all_gpus
+from anatomy.training.recipe import Recipe
+
+
+def test_show(tiny_llama):
+    stages = []
+    anatomy = api.show(str(tiny_llama), progress=stages.append)
+    assert anatomy.total == TINY_LLAMA_PARAMETERS
+    assert stages[0].startswith("reading")
+
+
+def test_overrides(tiny_llama):
+    four = api.show(str(tiny_llama), overrides={"num_hidden_layers": 4})
+    layer = 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 128 + 2 * 64
+    assert four.total == TINY_LLAMA_PARAMETERS + 2 * layer
+
+
+def test_plan_of_lora(tiny_llama):
+    """Rank 2 on q and v: (64 + 64) * 2 and (64 + 32) * 2 parameters in each of two layers."""
+    plan = api.plan(str(tiny_llama), r=2, target_modules=("q_proj", "v_proj"), seq_len=16)
+    assert plan.trainable_parameters == 2 * (2 * (64 + 64) + 2 * (64 + 32))
+    assert plan.total_parameters == TINY_LLAMA_PARAMETERS + plan.trainable_parameters
+    assert plan.targets == ("q_proj", "v_proj")
+    assert plan.recipe == Recipe(r=2, target_modules=("q_proj", "v_proj"), seq_len=16)
+    assert len(plan.fits) == len(all_gpus())
+    assert all(fit.fits for fit in plan.fits)
+    assert sum(plan.footprint.by_category.values()) == plan.footprint.peak_allocated_bytes
+    assert plan.footprint.peak_allocated_bytes <= plan.footprint.peak_reserved_bytes < plan.device_bytes
+
+
+def test_options_stand_on_top_of_a_recipe(tiny_llama):
+    plan = api.plan(str(tiny_llama), recipe=Recipe(method="full", seq_len=16), batch_size=2, gpu="T4")
+    assert plan.recipe == Recipe(method="full", seq_len=16, batch_size=2)
+    assert plan.trainable_parameters == TINY_LLAMA_PARAMETERS
+    assert [fit.gpu for fit in plan.fits] == ["Tesla T4"]
+    assert any("7.5" in sentence for sentence in plan.assumptions)
+
+
+def test_the_gpu_rehearsed_is_named(tiny_llama):
+    anywhere = api.plan(str(tiny_llama), seq_len=16)
+    assert any(api.REHEARSED_ON in sentence for sentence in anywhere.assumptions)
+    amd = api.plan(str(tiny_llama), seq_len=16, gpu="MI300X")
+    assert any("MI300X are not known" in sentence for sentence in amd.assumptions)
+
+
+def test_beyond_the_stated_context_is_a_warning(tiny_llama):
+    assert not api.plan(str(tiny_llama), seq_len=128).warnings
+    (warning,) = api.plan(str(tiny_llama), seq_len=129).warnings
+    assert "longer than the 128" in warning
+
+
+def test_headers_without_a_config_cannot_be_rehearsed(tmp_path):
+    import struct
+
+    header = json.dumps({"w.weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    (tmp_path / "m.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
+    with pytest.raises(ArchitectureError, match="no config"):
+        api.plan(str(tmp_path / "m.safetensors"))
+
+
+def test_errors_are_of_their_kind(tiny_llama, tmp_path):
+    with pytest.raises(RecipeError, match="not a setting"):
+        api.plan(str(tiny_llama), rank=4)
+    with pytest.raises(RecipeError, match="matches nothing"):
+        api.plan(str(tiny_llama), target_modules=("nope",))
+    with pytest.raises(SourceError):
+        api.show(str(tmp_path / "missing"))
+    (tiny_llama / "config.json").write_text(json.dumps(TINY_LLAMA | {"model_type": "lama"}))
+    with pytest.raises(ArchitectureError, match="no model type 'lama'"):
+        api.show(str(tiny_llama))
+
+
+def test_catalogs_and_environment():
+    assert len(api.models()) >= 60
+    assert len(api.gpus()) >= 30
+    found = api.env()
+    assert found.versions["torch"]
+    assert found.python.startswith("3.")
