@@ -6,6 +6,7 @@ torch, transformers and peft are imported inside the verbs that need them.
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from anatomy import __version__
 from anatomy.blueprint import Blueprint
 from anatomy.errors import ArchitectureError
 from anatomy.hardware.catalog import Gpu, all_gpus, lookup
@@ -157,14 +158,14 @@ def env() -> "Environment":
     return Environment(
         python=platform.python_version(),
         platform=platform.platform(),
-        versions={name: _version(name) for name in _PACKAGES},
+        versions={"anatomy": __version__, **{name: _version(name) for name in _PACKAGES}},
         gpu=None if found is None else found.name,
         gpu_memory_bytes=None if found is None else found.memory_bytes,
     )
 
 
 _PACKAGES = (
-    *("anatomy", "torch", "transformers", "peft", "bitsandbytes", "accelerate"),
+    *("torch", "transformers", "peft", "bitsandbytes", "accelerate"),
     *("safetensors", "huggingface-hub", "click", "rich"),
 )
 

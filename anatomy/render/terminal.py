@@ -29,6 +29,14 @@ PROSE_WIDTH = 100
 """Sentences are not set wider than this."""
 BAR_WIDTH = 36
 """Columns of the longest bar, at most."""
+LEAST_COLUMN = 12
+"""A column of text is not folded to less than this; rather than that a table is wider than the terminal ..."""
+WIDEST = 1000
+"""... up to here."""
+LEAST_OPTIONAL = 40
+"""A column that may be left out is, when there is not this much room for it."""
+GAP = 2
+"""Blanks between columns."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 _TONES: dict[Tone, str] = {"plain": "", "good": "bold green", "caution": "yellow", "bad": "bold red"}
@@ -39,7 +47,7 @@ def render(document: Document, style: Style) -> str:
     stream = StringIO()
     console = Console(
         file=stream,
-        width=style.width,
+        width=WIDEST,
         force_terminal=style.color,
         color_system="standard" if style.color else None,
         no_color=not style.color,
@@ -49,11 +57,11 @@ def render(document: Document, style: Style) -> str:
         legacy_windows=False,
         _environ={},
     )
-    console.print(Text(document.title, style="bold"), soft_wrap=False)
+    console.print(Text(document.title, style="bold", overflow="fold"), width=style.width)
     for block in document.blocks:
         console.print()
         for part in _PAINTERS[type(block)](block, style):
-            console.print(part)
+            console.print(part, width=max(style.width, _least_width(part)))
     text = "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
     return to_ascii(text) if style.ascii else text
 
@@ -66,9 +74,24 @@ def _prose(text: str, tone: Tone = "plain") -> RenderableType:
     return Constrain(Text(text, style=_TONES[tone]), PROSE_WIDTH)
 
 
+def _dim(text: str) -> RenderableType:
+    return Constrain(Text(text, style="dim"), PROSE_WIDTH)
+
+
+def _least_width(part: RenderableType) -> int:
+    """Columns without which a table's names and numbers would be broken."""
+    if not isinstance(part, Grid):
+        return 0
+    widths = []
+    for column in part.columns:
+        longest = max((text.cell_len for text in column.cells if isinstance(text, Text)), default=0)
+        widths.append(longest if column.no_wrap else min(longest, LEAST_COLUMN))
+    return sum(width + GAP for width in widths)
+
+
 def _grid(columns: tuple[Column, ...] = (), *, marked: bool = False) -> Grid:
     headed = any(column.title for column in columns)
-    grid = Grid(box=None, show_header=headed, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
+    grid = Grid(box=None, show_header=headed, header_style="dim", padding=(0, GAP, 0, 0), pad_edge=False)
     if marked:
         grid.add_column("", no_wrap=True, width=1)
     for column in columns:
@@ -85,20 +108,42 @@ def _table(block: Table, style: Style) -> Iterator[RenderableType]:
     if block.title:
         yield _heading(block.title)
     marked = block.best is not None
-    grid = _grid(block.columns, marked=marked)
     chosen = tuple(range(len(block.rows))) if block.brief is None else block.brief
-    for index in chosen:
-        best = index == block.best
-        mark = ["→" if best else ""] if marked else []
-        cells = [Text(text) for text in (*mark, *block.texts(block.rows[index]))]
-        grid.add_row(*cells, style="bold green" if best else "")
+    lines = [block.texts(block.rows[index]) for index in chosen]
     if block.total is not None:
-        grid.add_row(*([""] if marked else []), *map(Text, block.texts(block.total)), style="bold")
+        lines.append(block.texts(block.total))
+    kept = _columns_with_room(block.columns, lines, style.width - GAP * marked)
+    grid = _grid(tuple(block.columns[column] for column in kept), marked=marked)
+    for position, line in enumerate(lines):
+        index = chosen[position] if position < len(chosen) else None
+        best = marked and index == block.best
+        look = "bold" if index is None else "bold green" if best else ""
+        mark = ["→" if best else ""] if marked else []
+        grid.add_row(*(Text(text) for text in (*mark, *(line[column] for column in kept))), style=look)
     yield grid
-    if hidden := len(block.rows) - len(chosen):
-        yield Text(f"{hidden} more with --format md, csv or json", style="dim")
+    yield from _remarks(block, style, hidden=len(block.rows) - len(chosen), kept=kept)
+
+
+def _columns_with_room(
+    columns: tuple[Column, ...], lines: list[tuple[str, ...]], width: int
+) -> tuple[int, ...]:
+    """The columns to show: all, or without the optional ones when they would be squeezed."""
+    widths = [max(map(len, (column.title, *(line[i] for line in lines)))) for i, column in enumerate(columns)]
+    needed = sum(w + GAP for w, column in zip(widths, columns, strict=True) if not column.optional)
+    room = width - needed
+    return tuple(
+        i for i, column in enumerate(columns) if not column.optional or room >= min(widths[i], LEAST_OPTIONAL)
+    )
+
+
+def _remarks(block: Table, style: Style, *, hidden: int, kept: tuple[int, ...]) -> Iterator[RenderableType]:
+    """What a table left out, and its caption."""
+    absent = [column.title for i, column in enumerate(block.columns) if i not in kept]
+    more = [f"{hidden} more"] if hidden else []
+    if more or absent:
+        yield _dim(f"{', '.join(more + absent)}: with --format md, csv or json")
     if block.caption:
-        yield Constrain(Text(block.caption, style="dim"), PROSE_WIDTH)
+        yield _dim(block.caption)
 
 
 def _facts(block: Facts, style: Style) -> Iterator[RenderableType]:
@@ -154,7 +199,7 @@ def _sentence(block: Sentence, style: Style) -> Iterator[RenderableType]:
 
 def _tree(block: Tree, style: Style) -> Iterator[RenderableType]:
     yield _heading(block.title)
-    grid = _grid((Column(name="label", title=block.heading), *block.columns))
+    grid = _grid((Column(name="label", title=block.heading, keep=True), *block.columns))
     for guide, branch in _lines(block.root):
         cells = [Text(column.show(value)) for column, value in zip(block.columns, branch.cells, strict=True)]
         grid.add_row(Text.assemble((guide, "dim"), branch.label), *cells)

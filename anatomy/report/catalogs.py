@@ -17,7 +17,7 @@ def models_document(entries: Iterable[CatalogEntry]) -> Document:
             Column(name="id", title="model", keep=True),
             Column(name="model_type", title="type", keep=True),
             Column(name="parameters", title="parameters", show=_count, right=True, keep=True),
-            Column(name="source", title="where the count was published"),
+            Column(name="source", title="where the count was published", optional=True),
         ),
         rows=rows,
     )
@@ -54,7 +54,7 @@ def gpus_document(gpus: Sequence[Gpu]) -> Document:
             Column(name="compute_capability", title="arch", right=True, keep=True),
             Column(name="multiprocessors", title="SMs", right=True, keep=True),
             Column(name="context_bytes", title="context", show=format_gib, right=True, keep=True),
-            Column(name="source", title="source of the memory figure"),
+            Column(name="source", title="source of the memory figure", optional=True),
         ),
         rows=rows,
     )

@@ -33,6 +33,8 @@ class Column:
     """Whether it is aligned to the right, as numbers are."""
     keep: bool = False
     """Whether it may not be broken over lines, as numbers and short names."""
+    optional: bool = False
+    """Whether a terminal without room for it may leave it out, saying so. Other formats have it always."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -64,9 +64,11 @@ def _answer(plan: Plan) -> Sentence:
             text=f"Does not fit on any single GPU of the table (the largest: {plan.fits[-1].gpu}).",
             tone="bad",
         )
+    smaller = next(fit for fit in plan.fits if fit.fits)
+    without = "" if smaller is best else f" without reservations ({smaller.gpu}: {_remark(smaller)})"
     return Sentence(
         text=f"{best.verdict.capitalize()} on {best.gpu} ({format_gib(best.memory_bytes)}) "
-        f"with {format_gib(best.headroom_bytes)} to spare: the smallest GPU that will do.",
+        f"with {format_gib(best.headroom_bytes)} to spare: the smallest GPU that will do{without}.",
         tone="good",
     )
 

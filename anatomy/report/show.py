@@ -7,8 +7,20 @@ from anatomy.architecture.anatomy import Anatomy
 from anatomy.architecture.facts import Facts as ModelFacts
 from anatomy.architecture.fold import Folded, fold
 from anatomy.architecture.stored import Stored
-from anatomy.report.document import Block, Branch, Column, Document, Facts, Notes, Sentence, Table, Tree
-from anatomy.units import format_bytes, format_count, format_gib, format_share
+from anatomy.architecture.tree import ModuleNode
+from anatomy.report.document import (
+    Block,
+    Branch,
+    Column,
+    Document,
+    Facts,
+    Notes,
+    Sentence,
+    Table,
+    Tree,
+    share_of,
+)
+from anatomy.units import format_bytes, format_count, format_gib
 
 SCHEMA_VERSION = 1
 """Of `show --json`. Keys may be added without changing it."""
@@ -41,9 +53,8 @@ def show_document(anatomy: Anatomy, *, depth: int | None = None) -> Document:
         blocks.append(_stored(anatomy, anatomy.stored))
     if anatomy.tied:
         blocks.append(_tied(anatomy))
-    notes = (*anatomy.notes, *(f"{why}: {total:,} parameters" for why, total in anatomy.also))
-    if notes:
-        blocks.append(Notes(title="Notes", items=notes))
+    if anatomy.notes:
+        blocks.append(Notes(title="Notes", items=anatomy.notes))
     return Document(
         title=anatomy.id,
         blocks=tuple(blocks),
@@ -106,7 +117,7 @@ def _components(anatomy: Anatomy) -> Table:
         columns=(
             Column(name="component", title="component", keep=True),
             Column(name="parameters", title="parameters", show=lambda n: f"{n:,}", right=True, keep=True),
-            Column(name="share", title="share", show=_share, right=True, keep=True),
+            Column(name="share", title="share", show=lambda part: share_of(part, 1), right=True, keep=True),
             *(Column(name=f"{f}_bytes", title=f, show=format_bytes, right=True, keep=True) for f in formats),
         ),
         rows=tuple(rows),
@@ -114,10 +125,6 @@ def _components(anatomy: Anatomy) -> Table:
         caption="int8 without scales; nf4 with a one-byte scale for 64 weights and four bytes for 256 scales, "
         "as if every weight were stored so",
     )
-
-
-def _share(fraction: float) -> str:
-    return format_share(round(fraction * 10**9), 10**9)
 
 
 def _tree(anatomy: Anatomy, depth: int | None) -> Tree:
@@ -129,7 +136,7 @@ def _tree(anatomy: Anatomy, depth: int | None) -> Tree:
         root=root,
         columns=(
             Column(name="parameters", title="parameters", show=lambda n: f"{n:,}", right=True, keep=True),
-            Column(name="kind", title="class", keep=True),
+            Column(name="kind", title="class"),
             Column(name="component", title="component", keep=True),
         ),
     )
@@ -155,10 +162,21 @@ def _branch(at: Folded, label: str, times: int, tied: dict[str, str], depth: int
             ),
         )
     counted = tied.get(node.path)
-    component = node.component.removesuffix(".other") if children else node.component
+    component = node.component.removesuffix(".other") if children else _components_of(node)
     if counted and not node.parameters:
         component = f"tied to {counted}"
-    return Branch(label=label, cells=(times * node.parameters, node.kind, component), children=inner)
+    return Branch(
+        label=label,
+        cells=(times * node.parameters, "" if node.kind == label else node.kind, component),
+        children=inner,
+    )
+
+
+def _components_of(leaf: ModuleNode) -> str:
+    """What a leaf holds; a fused projection holds several: 'attention.query, key, value'."""
+    names = list(leaf.by_component())
+    family = names[0].partition(".")[0] if names else ""
+    return ", ".join([*names[:1], *(name.removeprefix(f"{family}.") for name in names[1:])])
 
 
 def _label(child: Folded) -> str:

@@ -97,7 +97,7 @@ def test_plan_in_every_format_from_one_rehearsal(run, tiny_llama, monkeypatch):
     _, table, _ = run("plan", tiny_llama)
     for words in ("peak allocated", "peak reserved", "on the device", f"The peak is {plan.peak_words}."):
         assert words in table.replace("\n", " ")
-    assert "more with --format md, csv or json" in table
+    assert "more: with --format md, csv or json" in table
 
 
 def test_plan_is_quiet_and_check_is_the_exit_code(run, tiny_llama):

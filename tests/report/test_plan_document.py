@@ -19,7 +19,8 @@ def answer(plan):
 
 def test_the_answer_comes_first(made_plan):
     assert answer(made_plan).text == (
-        "Fits after freeing cache on Tight (1.18 GiB) with 0.02 GiB to spare: the smallest GPU that will do."
+        "Fits after freeing cache on Tight (1.18 GiB) with 0.02 GiB to spare: the smallest GPU that will do "
+        "without reservations (Old: emulates bf16)."
     )
     assert answer(made_plan).tone == "good"
 
