@@ -112,7 +112,9 @@ def _plan(blueprint: Blueprint, recipe: Recipe, gpu: Gpu | None, trust: bool, te
     )
     tell("replaying it on each GPU")
     unlimited, notes = steady_state(rehearsal.timeline)
-    found, fits = place(unlimited, all_gpus() if gpu is None else (gpu,), recipe)
+    found, fits = place(
+        unlimited, all_gpus() if gpu is None else (gpu,), recipe, stands_for.compute_capability
+    )
     return Plan(
         model=ModelName(
             id=blueprint.id,

@@ -1,6 +1,6 @@
 """Whether a run fits on a GPU: the same timeline, replayed with the memory that this GPU can give out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -58,12 +58,20 @@ class Fit:
         }
 
 
-def fit_all(timeline: Timeline, unlimited: Replay, gpus: Iterable[Gpu], *, bf16: bool) -> tuple[Fit, ...]:
+def fit_all(
+    timeline: Timeline,
+    unlimited: Replay,
+    gpus: Iterable[Gpu],
+    *,
+    bf16: bool,
+    rehearsed_on: str | None = None,
+) -> tuple[Fit, ...]:
     """The run of `timeline` on each GPU, the smallest memory first.
 
     `unlimited` is its replay without a limit: where a GPU has as much, the replay on it is the same by
     construction and is not repeated; GPUs of equal memory share one. `bf16`: whether the run computes in
-    bfloat16, which older GPUs only emulate.
+    bfloat16, which older GPUs only emulate. `rehearsed_on`: the compute capability whose kernels the timeline
+    shows, None when it is each GPU's own.
     """
     replays: dict[int, Replay] = {}
     fits = []
@@ -75,11 +83,11 @@ def fit_all(timeline: Timeline, unlimited: Replay, gpus: Iterable[Gpu], *, bf16:
             if capacity not in replays:
                 replays[capacity] = replay(timeline, capacity=capacity)
             ran = replays[capacity]
-        fits.append(_fit(gpu, ran, unlimited, bf16=bf16))
+        fits.append(_fit(gpu, ran, unlimited, ", ".join(_reservations(gpu, bf16, rehearsed_on))))
     return tuple(fits)
 
 
-def _fit(gpu: Gpu, ran: Replay, unlimited: Replay, *, bf16: bool) -> Fit:
+def _fit(gpu: Gpu, ran: Replay, unlimited: Replay, note: str) -> Fit:
     failed = ran.out_of_memory is not None
     fits: Verdict = "fits after freeing cache" if ran.retries else "fits"
     return Fit(
@@ -90,8 +98,22 @@ def _fit(gpu: Gpu, ran: Replay, unlimited: Replay, *, bf16: bool) -> Fit:
         reserved_bytes=(unlimited if failed else ran).peak_reserved_bytes,
         verdict="does not fit" if failed else fits,
         out_of_memory=ran.out_of_memory,
-        note="emulates bf16" if bf16 and not gpu.bf16 else "",
+        note=note,
     )
+
+
+def _reservations(gpu: Gpu, bf16: bool, rehearsed_on: str | None) -> Iterator[str]:
+    if bf16 and not gpu.bf16:
+        yield "emulates bf16"
+    # torch's flash attention begins with compute capability 8.0 (sdp_utils.cpp, check_flash_attention_hardware_support).
+    if rehearsed_on is not None and _below_8(gpu.compute_capability) and not _below_8(rehearsed_on):
+        yield "no flash attention"
+
+
+def _below_8(compute_capability: str) -> bool:
+    """False for AMD's targets, which have no such number."""
+    major = compute_capability.partition(".")[0]
+    return major.isdigit() and int(major) < 8
 
 
 def _failure(failure: OutOfMemory) -> dict[str, Any]:

@@ -141,8 +141,11 @@ def steady_state(timeline: Timeline) -> tuple[Replay, tuple[str, ...]]:
         return replay(timeline), (f"only the recorded steps are replayed: {error.message}",)
 
 
-def place(unlimited: Replay, gpus: Iterable[Gpu], recipe: Recipe) -> tuple[Footprint, tuple[Fit, ...]]:
-    """The footprint of a run and its fits."""
+def place(
+    unlimited: Replay, gpus: Iterable[Gpu], recipe: Recipe, rehearsed_on: str | None = None
+) -> tuple[Footprint, tuple[Fit, ...]]:
+    """The footprint of a run and its fits; `rehearsed_on` as for `fit_all`."""
     timeline = unlimited.timeline
     bf16 = "bf16" in recipe.precision
-    return footprint(timeline, unlimited), fit_all(timeline, unlimited, gpus, bf16=bf16)
+    fits = fit_all(timeline, unlimited, gpus, bf16=bf16, rehearsed_on=rehearsed_on)
+    return footprint(timeline, unlimited), fits

@@ -179,7 +179,7 @@ def _brief(fits: tuple[Fit, ...], best: int | None) -> tuple[int, ...]:
 def _remark(fit: Fit) -> str:
     failure = fit.out_of_memory
     remarks = [
-        "" if failure is None else f"{failure.phase.value}, step {failure.step}",
+        "" if failure is None else failure.phase.value + (f", step {failure.step}" if failure.step else ""),
         "nominal memory" if fit.nominal else "",
         fit.note,
     ]

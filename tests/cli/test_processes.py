@@ -22,3 +22,39 @@ def test_a_reader_that_stops_is_no_error():
     process.stdout.close()
     _, error = process.communicate(timeout=60)
     assert (process.returncode, error) == (0, b"")
+
+
+def run_with_stderr_on_a_terminal(args, environment=None):
+    """(stdout, what a terminal on stderr was sent)."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *args],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env=os.environ | {"TERM": "xterm"} | (environment or {}),
+    )
+    os.close(theirs)
+    out, _ = process.communicate(timeout=60)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 4096):
+            shown += chunk
+    except OSError:  # Linux: the other end is closed
+        pass
+    os.close(ours)
+    assert process.returncode == 0
+    return out, shown
+
+
+def test_progress_goes_to_a_terminal_on_stderr_alone(tmp_path):
+    header = b'{"w.weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}'
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    out, shown = run_with_stderr_on_a_terminal(["show", str(file)])
+    assert b"\x1b" not in out
+    assert b"model.safetensors" in out
+    assert b"reading" in shown
+    silent, nothing = run_with_stderr_on_a_terminal(["show", str(file), "--no-progress"])
+    assert (silent, nothing) == (out, b"")

@@ -50,6 +50,19 @@ def test_old_gpus_emulate_bf16_only_where_it_is_used(made_plan, made_timeline):
     assert not any(fit.note for fit in fp16)
 
 
+def test_gpus_before_flash_attention_are_marked_unless_rehearsed_themselves(made_timeline):
+    def marked(rehearsed_on):
+        fits = fit_all(
+            made_timeline, replay(made_timeline), all_gpus(), bf16=False, rehearsed_on=rehearsed_on
+        )
+        return {fit.gpu for fit in fits if "no flash attention" in fit.note}
+
+    older = {gpu.name for gpu in all_gpus() if gpu.compute_capability in ("6.0", "7.0", "7.5")}
+    assert "Tesla T4" in older
+    assert marked("8.0") == older
+    assert marked(None) == marked("7.5") == set()
+
+
 def test_smallest_fit_is_one_without_reservations(made_plan):
     assert made_plan.smallest_fit.gpu == "Tight"
     only = replace(made_plan, fits=tuple(f for f in made_plan.fits if f.gpu in ("Small", "Old", "Boxed")))
