@@ -108,6 +108,8 @@ def _reservations(gpu: Gpu, bf16: bool, rehearsed_on: str | None) -> Iterator[st
     # torch's flash attention begins with compute capability 8.0 (sdp_utils.cpp, check_flash_attention_hardware_support).
     if rehearsed_on is not None and _below_8(gpu.compute_capability) and not _below_8(rehearsed_on):
         yield "no flash attention"
+    if rehearsed_on is not None and gpu.vendor != "NVIDIA":
+        yield "CUDA's kernels assumed"
 
 
 def _below_8(compute_capability: str) -> bool:

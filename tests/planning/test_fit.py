@@ -63,6 +63,12 @@ def test_gpus_before_flash_attention_are_marked_unless_rehearsed_themselves(made
     assert marked(None) == marked("7.5") == set()
 
 
+def test_the_kernels_of_other_vendors_are_not_known(made_timeline):
+    fits = fit_all(made_timeline, replay(made_timeline), all_gpus(), bf16=True, rehearsed_on="8.0")
+    marked = {fit.gpu for fit in fits if "CUDA's kernels assumed" in fit.note}
+    assert marked == {gpu.name for gpu in all_gpus() if gpu.vendor == "AMD"} != set()
+
+
 def test_smallest_fit_is_one_without_reservations(made_plan):
     assert made_plan.smallest_fit.gpu == "Tight"
     only = replace(made_plan, fits=tuple(f for f in made_plan.fits if f.gpu in ("Small", "Old", "Boxed")))
