@@ -21,7 +21,7 @@ from anatomy.training.recipe import Recipe
 from anatomy.units import format_bytes, format_count, format_gib, format_share
 
 SMALLER_SHOWN = 2
-"""GPUs below the smallest that fits in the terminal's table."""
+"""GPUs below the best one in the terminal's table: so many that are too small, and as many with reservations."""
 STEP_BETWEEN_SHOWN = 1.25
 """Above it, the next GPU shown has at least this many times the memory of the last ..."""
 LARGER_SHOWN = 6
@@ -163,10 +163,12 @@ def _fits(plan: Plan) -> Table:
 
 
 def _brief(fits: tuple[Fit, ...], best: int | None) -> tuple[int, ...]:
-    """The GPUs around the smallest that fits: some just below, then steps upwards."""
+    """The GPUs around the best one: some just below, then steps upwards."""
     if best is None:
         return tuple(range(max(0, len(fits) - SMALLER_SHOWN - 1), len(fits)))
-    shown = list(range(max(0, best - SMALLER_SHOWN), best + 1))
+    small = [index for index in range(best) if not fits[index].fits]
+    reserved = [index for index in range(best) if fits[index].fits]
+    shown = sorted([*small[-SMALLER_SHOWN:], *reserved[-SMALLER_SHOWN:], best])
     for index in range(best + 1, len(fits)):
         if (
             not fits[index].nominal

@@ -86,5 +86,13 @@ def test_a_terminal_shows_few_rows_and_the_best(made_plan, count):
     )
     shown = table.brief or tuple(range(count))
     assert table.best in shown
-    assert len(shown) <= 9
+    assert len(shown) <= 11
     assert shown == tuple(sorted(set(shown)))
+
+
+def test_the_rows_shown_tell_where_it_begins_to_fit(made_plan):
+    """The last that is too small, what fits with a reservation, and the best."""
+    table = next(b for b in plan_document(made_plan).blocks if isinstance(b, Table) and "fits" in b.title)
+    shown = range(len(table.rows)) if table.brief is None else table.brief
+    assert [table.rows[index][0] for index in shown] == ["Small", "Old", "Tight", "Large"]
+    assert table.rows[table.best][0] == "Tight"
