@@ -4,12 +4,29 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 if TYPE_CHECKING:
     from anatomy.rehearsal.cuda import Stage, Target
+
+
+def import_quietly() -> None:
+    """Import bitsandbytes, where it is installed, without preparing compiled kernels for other devices.
+
+    At import it passes its fallback kernels to torch.compile, which imports torch._inductor: a second of CPU time
+    for code that no rehearsal runs. The kernels stay usable, uncompiled.
+    """
+    if "bitsandbytes" in sys.modules or find_spec("bitsandbytes") is None:
+        return
+    compile_ = torch.compile
+    torch.compile = lambda function=None, **_: function if function is not None else (lambda f: f)
+    try:
+        import bitsandbytes  # noqa: F401
+    finally:
+        torch.compile = compile_
 
 
 @lru_cache(maxsize=8)

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from anatomy.errors import AnatomyError, RehearsalError
 from anatomy.memory.timeline import Category, Phase, Timeline
 from anatomy.rehearsal.attribution import OUTSIDE, Attribution, phase_of_loss
-from anatomy.rehearsal.bitsandbytes_cuda import paged_off_device
+from anatomy.rehearsal.bitsandbytes_cuda import import_quietly, paged_off_device
 from anatomy.rehearsal.cuda import Stage, Target, acting
 from anatomy.rehearsal.ledger import Ledger
 from anatomy.rehearsal.recorder import Recorder
@@ -65,6 +65,8 @@ def rehearse(
 
     Raises RecipeError where the model cannot run the recipe, RehearsalError where the truth depends on data.
     """
+    if recipe.uses_adapters:  # PEFT imports it
+        import_quietly()
     rehearsal = _Rehearsing(model, recipe, Stage(target=target or Target()), device)
     rehearsal.run(steps)
     return rehearsal.result(component_of)
