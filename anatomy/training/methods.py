@@ -43,6 +43,7 @@ def _lora(model: Any, recipe: Recipe) -> Any:
     from peft import get_peft_model
 
     config = _lora_config(model, recipe)
+    names = _adaptable_names(model)
     enable_checkpointing(model, recipe)
     if recipe.gradient_checkpointing == "reentrant":
         # Reentrant checkpoints lose the gradient unless their input asks for one; PEFT does this on its own only
@@ -51,9 +52,10 @@ def _lora(model: Any, recipe: Recipe) -> Any:
     try:
         return get_peft_model(model, config)
     except ValueError as error:  # PEFT's own refusals are sentences for users
+        refused = str(error).strip().splitlines()[0].rstrip(".")
+        others = ",".join(name for name in names if repr(name) not in refused)
         raise RecipeError(
-            f"PEFT does not apply LoRA here: {str(error).strip().splitlines()[0].rstrip('.')}.",
-            hint=f"choose --target-modules among: {', '.join(_adaptable_names(model))}",
+            f"PEFT does not apply LoRA here: {refused}.", hint=f"use --target-modules {others}"
         ) from error
 
 
