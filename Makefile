@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: plan test check slow reports clean
+.PHONY: plan test check slow reports readme clean
 
 plan: $(STAMP)  ## the main job, offline: does Llama-3.1-8B QLoRA fit, and on what?
 	HF_HUB_OFFLINE=1 $(BIN)/anatomy plan meta-llama/Llama-3.1-8B --method qlora --r 64
@@ -22,6 +22,9 @@ check: $(STAMP)  ## format, lint and types
 
 reports: $(STAMP)  ## rebuild the checked-in reports
 	$(BIN)/python -m anatomy.validation.published -o reports
+
+readme: $(STAMP)  ## put the commands' real output into the README
+	$(BIN)/python tests/test_readme.py
 
 # torch first and by exact version: a looser request can pull gigabytes of GPU libraries.
 $(STAMP): pyproject.toml constraints.txt
