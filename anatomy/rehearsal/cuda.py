@@ -35,6 +35,8 @@ class Stage:
     target: Target
     kernels_used: dict[str, None] = field(default_factory=dict)
     """Attention kernels that were chosen, in order."""
+    unknown: dict[str, str] = field(default_factory=dict)
+    """Operators that ran and whose scratch is not known, with the reason."""
     paged_bytes: int = 0
     """Optimizer states that a paged optimizer keeps in unified memory."""
     _cublas: cublas.Workspaces = field(init=False)
@@ -50,6 +52,9 @@ class Stage:
         """Scratch that `op`'s kernel takes from the allocator and gives back before it returns."""
         if self.target.name != "cuda":
             return ()
+        reason = workspaces.unknown_scratch(op)
+        if reason is not None:
+            self.unknown[op] = reason
         taken = workspaces.scratch(
             op,
             args,

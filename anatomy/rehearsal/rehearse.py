@@ -191,9 +191,13 @@ class _Rehearsing:
                 *self._kernels(),
                 *self._packed(),
             ),
-            not_modelled=NOT_MODELLED + ((_PAGED,) if self.stage.paged_bytes else ()),
+            not_modelled=(*NOT_MODELLED, *self._unknown()),
             versions=versions,
         )
+
+    def _unknown(self) -> tuple[str, ...]:
+        scratch = [f"scratch of {op}: {reason}" for op, reason in self.stage.unknown.items()]
+        return (*scratch, _PAGED) if self.stage.paged_bytes else tuple(scratch)
 
     def _packed(self) -> tuple[str, ...]:
         """What a 4-bit base leaves unquantized is easily overlooked: embeddings, heads, fused experts."""
@@ -216,7 +220,6 @@ NOT_MODELLED: tuple[str, ...] = (
     "evaluation, generation and saving",
     "several devices",
     "fragmentation from batches of other lengths",
-    "workspaces of cuDNN convolutions",
 )
 _PAGED = "pages of a paged optimizer's states that are on the device while it steps"
 

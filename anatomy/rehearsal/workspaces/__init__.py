@@ -23,6 +23,7 @@ __all__ = [
     "fused_dropout",
     "fused_rms_norm",
     "scratch",
+    "unknown_scratch",
 ]
 
 _INDEX_PUT = ("index_put", "index_put_", "_index_put_impl_", "_unsafe_index_put")
@@ -87,6 +88,12 @@ NOT_MODELLED: Mapping[str, str] = {
     ),
 }
 """Operator -> why its scratch is not, or not wholly, in `TABLE`."""
+
+
+def unknown_scratch(op: str) -> str | None:
+    """Why the scratch of operator `op` is not known, or None when it is known or too small to matter."""
+    reason = NOT_MODELLED.get(op)
+    return None if reason is None or reason.startswith(_UNDER_A_MEGABYTE) else reason
 
 
 def scratch(
