@@ -12,7 +12,12 @@ COMMAND = ["plan", "meta-llama/Llama-3.1-8B", "--method", "qlora", "--r", "64"]
 
 
 def answer() -> str:
-    environment = os.environ | {"COLUMNS": "100", "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
+    environment = os.environ | {
+        "COLUMNS": "100",
+        "HF_HUB_OFFLINE": "1",
+        "NO_COLOR": "1",
+        "PYTHONIOENCODING": "utf-8",
+    }
     done = subprocess.run(
         [sys.executable, "-m", "anatomy", *COMMAND],
         cwd=ROOT,
@@ -27,7 +32,9 @@ def answer() -> str:
 
 def with_block(page: str, name: str, content: str) -> str:
     """`page` with what stands between <!-- name --> and <!-- /name --> replaced."""
-    return re.sub(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda m: m[1] + content + m[2], page, flags=re.S)
+    return re.sub(
+        f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda m: m[1] + content + m[2], page, flags=re.S
+    )
 
 
 def current() -> str:

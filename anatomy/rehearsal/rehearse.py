@@ -21,7 +21,7 @@ from anatomy.rehearsal.ledger import Ledger
 from anatomy.rehearsal.recorder import Recorder
 from anatomy.training import optimizers, quantization
 from anatomy.training.batch import plan_batch
-from anatomy.training.methods import apply_method
+from anatomy.training.methods import apply_method, choose_attention
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import prepare, step, unwrapped
 from anatomy.units import format_count, format_share
@@ -136,6 +136,7 @@ class _Rehearsing:
         self.base_ids.add(id(module.weight))
 
     def _apply(self) -> Any:
+        choose_attention(self.base, self.recipe)
         with torch.device(self.device):
             model = apply_method(self.base, self.recipe)
         for path, parameter in model.named_parameters():
@@ -213,6 +214,8 @@ class _Rehearsing:
 
     def _kernels(self) -> tuple[str, ...]:
         used = ", ".join(self.stage.kernels_used)
+        if not used and self.recipe.attn == "eager":
+            return ("attention is computed step by step (eager), with its matrices of scores",)
         return (f"attention kernel: {used}",) if used else ()
 
 

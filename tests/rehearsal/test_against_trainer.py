@@ -70,7 +70,9 @@ def trainers(family: str, recipe: Recipe, folder: Path) -> list[int]:
 
     model = make(family, "cpu")
     batch = plan_batch(model, recipe).make()
-    rows = [{name: tensor[0] for name, tensor in batch.items()}] * (STEPS * recipe.batch_size * recipe.grad_accum)
+    rows = [{name: tensor[0] for name, tensor in batch.items()}] * (
+        STEPS * recipe.batch_size * recipe.grad_accum
+    )
     model = apply_method(model, recipe)
     arguments = TrainingArguments(
         output_dir=str(folder),
