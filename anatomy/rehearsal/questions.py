@@ -74,6 +74,8 @@ class Questions:
             _aten.index_put.default: self._index,
             _aten.index_put_.default: self._index,
             _aten._index_put_impl_.default: self._index,
+            _aten._to_copy.default: self._copy,
+            _aten.copy_.default: self._copy,
             _aten.equal.default: self._scalar,
             _aten.is_nonzero.default: self._scalar,
         }
@@ -102,6 +104,19 @@ class Questions:
         except UnknownValueError:
             raise _refusal(func.name()) from None
         return torch.utils._pytree.tree_map_only(torch.Tensor, self._to_meta, known)
+
+    def _copy(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """A copy; to the host (`.cpu()`, `.tolist()`) it needs the data."""
+        to_host = func is _aten.copy_.default and args[0].device.type == "cpu"
+        to_host = to_host or getattr(kwargs.get("device"), "type", None) == "cpu"
+        if to_host and any(isinstance(a, torch.Tensor) and a.device.type == "meta" for a in args):
+            try:
+                return self.values.answer(func, args, kwargs)
+            except UnknownValueError:
+                raise _refusal("a copy to the host") from None
+        out = func(*args, **kwargs)
+        self.values.follow(func, args, kwargs, out)
+        return out
 
     def _index(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Indexing; a boolean index becomes the positions at which it is true."""
