@@ -1,0 +1,1 @@
+"""What was predicted, held against what was measured."""
