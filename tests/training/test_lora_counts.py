@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
 from anatomy import source
 from anatomy.architecture.skeleton import build_skeleton
 from anatomy.blueprint import Blueprint, Origin
