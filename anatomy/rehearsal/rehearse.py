@@ -14,7 +14,8 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from anatomy.errors import AnatomyError, RehearsalError
 from anatomy.memory.timeline import Category, Phase, Timeline
-from anatomy.rehearsal.attribution import OUTSIDE, Attribution, phase_of_loss
+from anatomy.rehearsal.adapted import AdaptedNames
+from anatomy.rehearsal.attribution import Attribution, phase_of_loss
 from anatomy.rehearsal.bitsandbytes_cuda import import_quietly, paged_off_device
 from anatomy.rehearsal.cuda import Stage, Target, acting
 from anatomy.rehearsal.ledger import Ledger
@@ -178,7 +179,7 @@ class _Rehearsing:
         added = [p for p in _unique_parameters(self.model) if id(p) not in self.base_ids]
         trainable = [p for p in _unique_parameters(self.model) if p.requires_grad]
         versions = _versions()
-        adapted = _AdaptedNames(self.model, component_of)
+        adapted = AdaptedNames(self.model, component_of)
         return Rehearsal(
             timeline=self.ledger.timeline(
                 adapted, {"kind": "rehearsal", "device": self.stage.target.name, "versions": versions}
@@ -225,33 +226,6 @@ NOT_MODELLED: tuple[str, ...] = (
     "fragmentation from batches of other lengths",
 )
 _PAGED = "pages of a paged optimizer's states that are on the device while it steps"
-
-
-class _AdaptedNames:
-    """Maps paths of the model as it runs (inside PEFT's wrappers) to the bare model's components."""
-
-    def __init__(self, model: Any, component_of: Callable[[str], str]) -> None:
-        self._component_of = component_of
-        self._prefix = "base_model.model." if hasattr(model, "get_base_model") else ""
-        wrapped = {path for path, module in model.named_modules() if hasattr(module, "base_layer")}
-        self._wrapped = wrapped
-        self.targets = tuple(sorted({path.rpartition(".")[2] for path in wrapped}))
-
-    def __call__(self, path: str) -> str:
-        if path == OUTSIDE:
-            return ""
-        wrapper = self._wrapper_of(path)
-        if wrapper is not None and path != wrapper and not path.startswith(f"{wrapper}.base_layer"):
-            return "adapter"
-        bare = (wrapper or path).removeprefix(self._prefix)
-        return self._component_of(bare)
-
-    def _wrapper_of(self, path: str) -> str | None:
-        while path:
-            if path in self._wrapped:
-                return path
-            path = path.rpartition(".")[0]
-        return None
 
 
 @contextmanager
