@@ -1,5 +1,6 @@
 """The README's output is the command's output; `make readme` writes it anew."""
 
+import json
 import os
 import re
 import subprocess
@@ -37,8 +38,23 @@ def with_block(page: str, name: str, content: str) -> str:
     )
 
 
+def accuracy() -> str:
+    """The errors of reports/published.json by figure, as a table."""
+    found = json.loads((ROOT / "reports" / "published.json").read_text(encoding="utf-8"))["accuracy"][
+        "figure"
+    ]
+    lines = ["| figure | compared | median error | worst | bias |", "| :-- | --: | --: | --: | --: |"]
+    for row in found:
+        numbers = (
+            f"{row['median_percent']:.2f} % | {row['worst_percent']:+.1f} % | {row['bias_percent']:+.1f} %"
+        )
+        lines.append(f"| {row['group']} | {row['comparisons']} | {numbers} |")
+    return "\n".join(lines) + "\n"
+
+
 def current() -> str:
     page = README.read_text(encoding="utf-8")
+    page = with_block(page, "accuracy", accuracy())
     return with_block(page, "plan", f"```text\n{answer().rstrip()}\n```\n")
 
 

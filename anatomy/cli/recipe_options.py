@@ -18,6 +18,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "quant_type": get_args(recipes.QuantType),
     "precision": get_args(recipes.Precision),
     "attn": get_args(recipes.Attention),
+    "load_dtype": get_args(recipes.LoadDType),
 }
 _TYPES: dict[str, Any] = {
     **{name: click.Choice(values) for name, values in _CHOICES.items()},
@@ -32,6 +33,7 @@ _VALUES: dict[str, str] = {
     "quant_type": "4-bit code of a QLoRA base.",
     "optimizer": "A name as in TrainingArguments(optim=...).",
     "precision": "Dtype of the weights; '-mixed' is fp32 weights under autocast.",
+    "load_dtype": "Dtype of the loaded weights under autocast: bf16 with bf16-mixed is a Trainer with bf16=True.",
     "batch_size": "Sequences in a micro-batch.",
     "seq_len": "Tokens in a sequence.",
     "grad_accum": "Micro-batches between two optimizer steps.",
@@ -40,6 +42,7 @@ _VALUES: dict[str, str] = {
 }
 _SWITCHES: dict[str, str] = {
     "double_quant": "Quantize the scales of a QLoRA base as well.",
+    "padded": "Sequences are padded to the longest, which takes an attention mask.",
     "kbit_prepare": "QLoRA: call peft's prepare_model_for_kbit_training, which casts the rest to fp32.",
 }
 

@@ -18,6 +18,7 @@ _NEEDS: dict[str, tuple[Callable[[Recipe], bool], str]] = {
         ("quant_type", "double_quant", "kbit_prepare"),
         (lambda recipe: recipe.quantized, "a quantized base (qlora)"),
     ),
+    "load_dtype": (lambda recipe: recipe.autocast_dtype is not None, "a mixed precision"),
 }
 """Setting -> the methods for which it means something."""
 
@@ -37,8 +38,8 @@ def make_recipe(given: Mapping[str, Any], base: Recipe | None = None) -> Recipe:
     for name, (makes_sense, what) in _NEEDS.items():
         if name in given and not makes_sense(recipe):
             raise RecipeError(
-                f"{name} means nothing for method {recipe.method!r}: it needs {what}.",
-                hint=f"leave {name} out, or choose another --method",
+                f"{name} means nothing for method {recipe.method!r} in {recipe.precision}: it needs {what}.",
+                hint=f"leave {name} out, or choose {what}",
             )
     return recipe
 

@@ -19,7 +19,11 @@ def import_quietly() -> None:
     At import it passes its fallback kernels to torch.compile, which imports torch._inductor: a second of CPU time
     for code that no rehearsal runs. The kernels stay usable, uncompiled.
     """
-    if "bitsandbytes" in sys.modules or find_spec("bitsandbytes") is None:
+    if "bitsandbytes" in sys.modules:
+        # Code books that an earlier run put on its device would be missing from this one's record.
+        sys.modules["bitsandbytes"].functional.name2qmap.clear()
+        return
+    if find_spec("bitsandbytes") is None:
         return
     compile_ = torch.compile
     torch.compile = lambda function=None, **_: function if function is not None else (lambda f: f)

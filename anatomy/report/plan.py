@@ -200,6 +200,8 @@ def _recipe(plan: Plan) -> Facts:
 def _value(name: str, value: object, plan: Plan) -> str:
     if name == "alpha" and value is None:
         return f"{2 * plan.recipe.r} (twice r)"
+    if name == "load_dtype" and value is None:
+        return plan.recipe.weight_dtype
     if name == "target_modules":
         said = "" if isinstance(value, list) else f"{value} "
         return f"{said}({', '.join(plan.targets)})"

@@ -54,7 +54,12 @@ def _text(model: Any, accepted: Any, recipe: Recipe) -> BatchPlan:
     size = (recipe.batch_size, recipe.seq_len)
     ids = _ordinary_ids(model.config)
     classes = _pooled_labels(model)
-    assumptions = [f"every sequence is {recipe.seq_len:,} tokens long, without padding"]
+    length = f"{recipe.seq_len:,} tokens"
+    assumptions = [
+        f"sequences are padded to {length}, so attention needs a mask"
+        if recipe.padded
+        else f"every sequence is {length} long, without padding"
+    ]
     if model.config.is_encoder_decoder:
         assumptions.append(f"the decoder's target is as long as the input: {recipe.seq_len:,} tokens")
     if getattr(model.config, "vision_config", None) is not None:
@@ -68,11 +73,21 @@ def _text(model: Any, accepted: Any, recipe: Recipe) -> BatchPlan:
         if "attention_mask" in accepted:
             batch["attention_mask"] = torch.ones(size, dtype=torch.int64)
         batch["labels"] = torch.zeros(size[0], dtype=torch.int64) if classes else tokens.clone()
+        if recipe.padded:
+            _pad_last(batch)
         if "next_sentence_label" in accepted:
             batch["next_sentence_label"] = torch.zeros(size[0], dtype=torch.int64)
         return batch
 
     return BatchPlan(make=make, assumptions=tuple(assumptions), tokens=size[0] * size[1])
+
+
+def _pad_last(batch: dict[str, Any]) -> None:
+    """The last position of the last sequence becomes padding: how much is padded does not change a mask's size."""
+    if "attention_mask" in batch:
+        batch["attention_mask"][-1, -1] = 0
+    if batch["labels"].dim() == 2:
+        batch["labels"][-1, -1] = -100
 
 
 def _image(model: Any, accepted: Any, recipe: Recipe) -> BatchPlan:

@@ -24,9 +24,13 @@ def choose_attention(model: Any, recipe: Recipe) -> None:
     if recipe.attn != "flash_attention_2":
         return
     if not getattr(model, "_supports_flash_attn", False):
-        raise RecipeError(f"{type(model).__name__} does not support flash_attention_2.", hint="use --attn sdpa")
+        raise RecipeError(
+            f"{type(model).__name__} does not support flash_attention_2.", hint="use --attn sdpa"
+        )
     if recipe.precision == "fp32":
-        raise RecipeError("flash_attention_2 does not run in fp32.", hint="use --precision bf16 or --attn sdpa")
+        raise RecipeError(
+            "flash_attention_2 does not run in fp32.", hint="use --precision bf16 or --attn sdpa"
+        )
     for config in {id(m.config): m.config for m in model.modules() if hasattr(m, "config")}.values():
         config._attn_implementation_internal = "flash_attention_2"
 

@@ -11,6 +11,7 @@ Method = Literal["full", "lora", "qlora"]
 Precision = Literal["fp32", "bf16", "fp16", "bf16-mixed", "fp16-mixed"]
 Attention = Literal["sdpa", "eager", "flash_attention_2"]
 Checkpointing = Literal["off", "non-reentrant", "reentrant"]
+LoadDType = Literal["fp32", "bf16", "fp16"]
 QuantType = Literal["nf4", "fp4"]
 ALL_LINEAR = "all-linear"
 
@@ -39,10 +40,16 @@ class Recipe:
     """A name of transformers' `OptimizerNames`, as in `TrainingArguments(optim=...)`."""
     precision: Precision = "bf16"
     """fp32, bf16, fp16: the dtype of the weights. bf16-mixed, fp16-mixed: fp32 weights under autocast."""
+    load_dtype: LoadDType | None = None
+    """dtype of the loaded weights where it is not the precision's: bf16 under bf16-mixed is a Trainer with
+    `bf16=True` over a model loaded in bf16; None means what the precision says."""
     batch_size: int = 1
     """Sequences in one micro-batch on one device."""
     seq_len: int = 2048
-    """Tokens in every sequence (no padding)."""
+    """Tokens in every sequence."""
+    padded: bool = False
+    """Whether some sequence is shorter and padded to `seq_len`: the model then needs an attention mask, which can
+    lead to another attention kernel. Packed or equally long sequences need none."""
     grad_accum: int = 1
     """Micro-batches between two optimizer steps."""
     gradient_checkpointing: Checkpointing = "non-reentrant"
@@ -57,11 +64,17 @@ class Recipe:
             if getattr(self, name) not in allowed:
                 raise RecipeError(
                     f"{name} is {getattr(self, name)!r}, which is not one of its values.",
-                    hint=f"use one of: {', '.join(map(str, allowed))}",
+                    hint=f"use one of: {', '.join(str(value) for value in allowed if value is not None)}",
                 )
         for name, lowest in _AT_LEAST.items():
             if getattr(self, name) < lowest:
                 raise RecipeError(f"{name} is {getattr(self, name)}, but must be at least {lowest}.")
+        if self.load_dtype is not None and self.autocast_dtype is None and self.load_dtype != self.precision:
+            raise RecipeError(
+                f"load_dtype {self.load_dtype!r} contradicts precision {self.precision!r}: without autocast, weights "
+                "are computed with in the dtype they are loaded in.",
+                hint="leave load_dtype out, or use a mixed precision",
+            )
         if not 0 <= self.dropout < 1:
             raise RecipeError(f"dropout is {self.dropout}, but must be at least 0 and below 1.")
         if isinstance(self.target_modules, str) and self.target_modules != ALL_LINEAR:
@@ -88,7 +101,7 @@ class Recipe:
     @property
     def weight_dtype(self) -> str:
         """torch's name of the dtype in which the model is loaded."""
-        return {"bf16": "bfloat16", "fp16": "float16"}.get(self.precision, "float32")
+        return {"bf16": "bfloat16", "fp16": "float16"}.get(self.load_dtype or self.precision, "float32")
 
     def to_dict(self) -> dict[str, Any]:
         """Every setting by name, JSON- and TOML-ready."""
@@ -114,5 +127,6 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "attn": get_args(Attention),
     "gradient_checkpointing": get_args(Checkpointing),
     "quant_type": get_args(QuantType),
+    "load_dtype": (None, *get_args(LoadDType)),
 }
 _AT_LEAST: dict[str, int] = {"r": 1, "batch_size": 1, "seq_len": 1, "grad_accum": 1, "max_grad_norm": 0}

@@ -75,4 +75,12 @@ def test_a_bad_file_is_refused(text, said):
 
 def test_a_full_fine_tune_has_no_rank():
     assert "r" not in settings_in_use(Recipe(method="full"))
-    assert settings_in_use(Recipe(method="qlora")).keys() == Recipe().to_dict().keys()
+    everything = Recipe(method="qlora", precision="bf16-mixed")
+    assert settings_in_use(everything).keys() == Recipe().to_dict().keys()
+
+
+def test_a_dtype_of_loading_needs_autocast():
+    assert make_recipe({"precision": "bf16-mixed", "load_dtype": "bf16"}).weight_dtype == "bfloat16"
+    assert make_recipe({"precision": "bf16-mixed"}).weight_dtype == "float32"
+    with pytest.raises(RecipeError, match="contradicts precision"):
+        make_recipe({"precision": "fp16", "load_dtype": "bf16"})

@@ -210,3 +210,17 @@ def test_a_4bit_product_dequantizes_its_weight_where_bitsandbytes_says() -> None
 
     assert dequantized(2048) == 2 * 2 * 3  # gate, up, down in two layers, in two steps
     assert dequantized(4) == 0
+
+
+@pytest.mark.parametrize(("padded", "kernel"), [(False, "flash"), (True, "efficient")])
+def test_padding_needs_a_mask_and_a_mask_another_kernel(padded: bool, kernel: str) -> None:
+    """Flash attention takes no mask (sdp_utils.cpp); the mask's own values say that there is padding."""
+    recipe = Recipe(method="lora", seq_len=128, batch_size=2, padded=padded)
+    rehearsal = rehearse(llama(), recipe, component_of=lambda _: "")
+    assert f"attention kernel: {kernel}" in rehearsal.assumptions
+
+
+def test_two_rehearsals_in_one_process_are_alike() -> None:
+    """bitsandbytes keeps a code book in a global once it was made."""
+    first, second = (timeline(llama(), method="qlora", seq_len=64) for _ in range(2))
+    assert first == second

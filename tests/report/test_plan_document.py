@@ -55,6 +55,7 @@ def test_recipe_is_complete(made_plan):
         "quant_type",
         "double_quant",
         "kbit_prepare",
+        "load_dtype",
     }:
         assert f"{name} " in said["default"]
     assert "alpha 16 (twice r)" in said["default"]

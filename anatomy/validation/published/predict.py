@@ -66,11 +66,7 @@ def rehearse_row(row: Row, gpu: Gpu) -> "Rehearsal":
     from anatomy.rehearsal.rehearse import rehearse
 
     assert row.recipe is not None
-    skeleton = build_skeleton(
-        blueprint_of(row), dtype=row.load_dtype or row.recipe.weight_dtype, attn=row.recipe.attn
-    )
-    # flash-attn need not be installed to build the model; the steps run what the recipe says.
-    skeleton.model.config._attn_implementation = row.recipe.attn
+    skeleton = build_skeleton(blueprint_of(row), dtype=row.recipe.weight_dtype, attn=row.recipe.attn)
     components = module_components(skeleton.model, skeleton.config)
     major, minor = gpu.compute_capability.split(".")
     return rehearse(

@@ -79,8 +79,6 @@ class Row:
     measured: tuple[Figure, ...] = ()
     recipe: Recipe | None = None
     """The run in our words, or None when it was not, or cannot be, stated in them."""
-    load_dtype: str | None = None
-    """dtype of the loaded weights where the recipe's precision alone would say another (bf16 under autocast)."""
     architecture: str | None = None
     """The class that was trained, where it is not the model's own."""
     config: Mapping[str, Any] | None = None
