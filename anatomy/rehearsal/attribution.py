@@ -18,7 +18,7 @@ _NO_SEQUENCE = 2**63
 """Sequence numbers at or above this mark nodes without a place in forward (AccumulateGrad: 2**64 - 1)."""
 
 
-OUTSIDE = "(training step)"
+OUTSIDE = ""
 """What the training step does itself, outside every module: moving the batch, scaling the loss."""
 
 

@@ -68,7 +68,7 @@ class Recorder(TorchDispatchMode):
             self._ledger.born(size, module="", op=why, category=Category.WORKSPACES)
         out = self.questions.run(func, args, kwargs) if self._device == "meta" else func(*args, **kwargs)
         self._note(name, out)
-        self._take_and_return(self._kernels.scratch(name, args, kwargs, out))
+        self._take_and_return(name, self._kernels.scratch(name, args, kwargs, out))
         return out
 
     def adopt(self, tensor: torch.Tensor, *, module: str, category: Category) -> None:
@@ -100,11 +100,11 @@ class Recorder(TorchDispatchMode):
         with self:
             return program(*args, **kwargs)
 
-    def _take_and_return(self, scratch: Iterable[tuple[int, str]]) -> None:
+    def _take_and_return(self, name: str, scratch: Iterable[tuple[int, str]]) -> None:
         """A kernel's blocks are alive together, until it returns."""
         module = self._attribution.where()[0] if scratch else ""
         taken = [
-            self._ledger.born(size, module=module, op=why, category=Category.WORKSPACES)
+            self._ledger.born(size, module=module, op=f"{name}: {why}", category=Category.WORKSPACES)
             for size, why in scratch
         ]
         for block in reversed(taken):
