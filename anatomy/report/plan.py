@@ -39,6 +39,7 @@ def plan_document(plan: Plan) -> Document:
     blocks += [
         Notes(title="Assumed", items=plan.assumptions),
         Notes(title="Not modelled", items=plan.not_modelled),
+        Sentence(text=f"{plan.model.architecture}, read from {plan.model.origin}."),
         Sentence(text="Rehearsed with " + ", ".join(f"{k} {v}" for k, v in plan.versions.items()) + "."),
     ]
     return Document(
