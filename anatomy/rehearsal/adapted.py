@@ -14,7 +14,7 @@ class AdaptedNames:
         self._prefix = "base_model.model." if hasattr(model, "get_base_model") else ""
         wrapped = {path for path, module in model.named_modules() if hasattr(module, "base_layer")}
         self._wrapped = wrapped
-        self.targets = tuple(sorted({path.rpartition(".")[2] for path in wrapped}))
+        self.targets = _targets(model)
 
     def __call__(self, path: str) -> str:
         if path == OUTSIDE:
@@ -23,7 +23,7 @@ class AdaptedNames:
         if wrapper is not None and path != wrapper and not path.startswith(f"{wrapper}.base_layer"):
             return "adapter"
         bare = (wrapper or path).removeprefix(self._prefix)
-        return self._component_of(bare)
+        return self._component_of(bare.replace(".base_layer", ""))
 
     def _wrapper_of(self, path: str) -> str | None:
         while path:
@@ -31,3 +31,13 @@ class AdaptedNames:
                 return path
             path = path.rpartition(".")[0]
         return None
+
+
+def _targets(model: Any) -> tuple[str, ...]:
+    """Last names of what PEFT adapted: modules, and parameters that are no module's weight (fused experts)."""
+    tuner = getattr(model, "base_model", None)
+    modules = getattr(tuner, "targeted_module_names", ())
+    parameters = getattr(tuner, "targeted_parameter_names", ())
+    names = {path.rpartition(".")[2] for path in modules}
+    names |= {".".join(path.split(".")[-2:]).replace("base_layer.", "") for path in parameters}
+    return tuple(sorted(names))

@@ -45,6 +45,10 @@ class Attribution:
         self._paths = {id(m): path for path, m in root.named_modules()}
         self._parameter_owner = {id(p): path.rpartition(".")[0] for path, p in root.named_parameters()}
 
+    def path_of(self, module: Any) -> str | None:
+        """Where a module stands in the watched model, or None."""
+        return self._paths.get(id(module)) if isinstance(module, nn.Module) else None
+
     def __enter__(self) -> "Attribution":
         self._hooks = [
             nn_module.register_module_forward_pre_hook(self._enter),

@@ -109,7 +109,7 @@ class _Rehearsing:
             self.recorder.adopt(run.loss_so_far, module="", category=Category.LOGITS)
             for number in range(1, steps + 1):
                 self.number = number
-                with _failures_named():
+                with _failures_named(self.attribution.path_of):
                     step(run, lambda phase: self._enter(phase, model, optimizer))
             self._label_states(optimizer)
             self.recorder.close()
@@ -228,20 +228,33 @@ NOT_MODELLED: tuple[str, ...] = (
 _PAGED = "pages of a paged optimizer's states that are on the device while it steps"
 
 
+_OWN = "/anatomy/rehearsal/"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [""])[0].rstrip(".")
+
+
 @contextmanager
-def _failures_named() -> Iterator[None]:
+def _failures_named(path_of: Callable[[Any], str | None]) -> Iterator[None]:
     """What breaks inside the libraries' own training step becomes a sentence that says where."""
     try:
         yield
     except AnatomyError:
         raise
     except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        file = "/".join(where.filename.split("/")[-3:])
+        frames = list(traceback.walk_tb(error.__traceback__))
+        code, line = frames[-1][0].f_code, frames[-1][1]
+        if _OWN in code.co_filename:
+            raise  # our bug, not the model's
+        modules = [path_of(frame.f_locals.get("self")) for frame, _ in frames]
+        module = next((path for path in reversed(modules) if path), "the model")
+        file = "/".join(code.co_filename.split("/")[-3:])
         raise RehearsalError(
-            f"the training step itself fails, in {file}:{where.lineno} ({where.name}): "
-            f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}",
-            hint="a real run would most likely fail there too; ANATOMY_DEBUG=1 shows the traceback",
+            f"the training step itself fails in {module}: {type(error).__name__}: {_first_line(error)} "
+            f"({file}:{line}, {code.co_name}).",
+            hint="a real run would most likely fail there too: leave that module out of --target-modules if it is "
+            "one, or see the traceback with ANATOMY_DEBUG=1",
         ) from error
 
 
