@@ -112,8 +112,14 @@ def anatomy_from(blueprint: Blueprint, *, trust_remote_code: bool = False) -> An
             raise
         why = f"Counted from the checkpoint's headers, by names and shapes: {error.message}"
         counted = count_headers(blueprint)
-        return replace(counted, notes=(why, *counted.notes))
+        return replace(counted, notes=(why, *_set_in_vain(blueprint), *counted.notes))
     return take_apart(skeleton, blueprint)
+
+
+def _set_in_vain(blueprint: Blueprint) -> tuple[str, ...]:
+    """What was set by hand cannot change a count of what is stored, and no class is there to know it."""
+    keys = ", ".join(blueprint.overrides)
+    return (f"Set by hand, but without a class that could know it: {keys}.",) if keys else ()
 
 
 def take_apart(skeleton: Skeleton, blueprint: Blueprint) -> Anatomy:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anatomy.architecture.plausible import check_plausible
+from anatomy.architecture.settings import check_known, drop_other_spellings
 from anatomy.blueprint import Blueprint
 from anatomy.dtypes import BY_NAME
 from anatomy.errors import ArchitectureError
@@ -83,6 +84,7 @@ def build_skeleton(
 
         config, remote = _config(blueprint, raw, trust_remote_code)
         cls, notes = (remote, []) if remote else _model_class(blueprint, raw, config)
+        check_known(blueprint.overrides, config, cls)
         options: dict[str, Any] = {} if dtype is None else {"dtype": getattr(torch, _dtype_name(dtype))}
         options |= _attention(cls, attn, notes)
         try:
@@ -109,7 +111,7 @@ def _raw_config(blueprint: Blueprint) -> dict[str, Any]:
     return raw
 
 
-def _config(blueprint: Blueprint, raw: Mapping[str, Any], trust: bool) -> tuple[Any, Any]:
+def _config(blueprint: Blueprint, raw: dict[str, Any], trust: bool) -> tuple[Any, Any]:
     """The config object, and the repository's own model class where its code was asked for and is needed."""
     from transformers import CONFIG_MAPPING
 
@@ -118,6 +120,7 @@ def _config(blueprint: Blueprint, raw: Mapping[str, Any], trust: bool) -> tuple[
         if raw.get("auto_map") and trust:
             return _remote(blueprint, raw)
         raise _unknown_type(blueprint, raw, list(CONFIG_MAPPING))
+    drop_other_spellings(raw, blueprint.overrides, CONFIG_MAPPING)
     values = {k: v for k, v in raw.items() if k != "model_type" and k not in _NOT_ARCHITECTURE}
     try:
         return CONFIG_MAPPING[model_type](**values), None

@@ -3,7 +3,7 @@
 import copy
 import json
 import re
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
 from typing import Any
 
@@ -49,7 +49,6 @@ def apply_overrides(blueprint: Blueprint, overrides: Mapping[str, Any]) -> Bluep
     config = copy.deepcopy(dict(blueprint.config))
     changed = [key for key, value in overrides.items() if _set(config, key, value)]
     tensors, notes = blueprint.tensors, blueprint.notes
-    notes += tuple(_unlisted_note(key) for key in changed if not _is_listed(blueprint.config, key))
     reshaping = [key for key in changed if not _SHAPELESS.fullmatch(key.rpartition(".")[2])]
     if tensors is not None and reshaping:
         tensors = None
@@ -63,13 +62,13 @@ def _set(config: MutableMapping[str, Any], dotted: str, value: Any) -> bool:
     *parents, key = dotted.split(".")
     target = config
     for depth, parent in enumerate(parents):
-        _check_key(config, target, parent, ".".join(parents[: depth + 1]))
+        _check_key(target, parent, ".".join(parents[: depth + 1]))
         if not isinstance(target.get(parent), dict):
             nested = [name for name, inner in target.items() if isinstance(inner, dict)]
             hint = f"nested configs here: {', '.join(nested) or 'none, so write the key alone'}"
             raise SourceError(f"{dotted!r} cannot be set: the config has no nested {parent!r}.", hint)
         target = target[parent]
-    _check_key(config, target, key, dotted)
+    _check_key(target, key, dotted)
     _check_kind(dotted, target.get(key), value)
     if key in target and target[key] == value and type(target[key]) is type(value):
         return False
@@ -77,14 +76,12 @@ def _set(config: MutableMapping[str, Any], dotted: str, value: Any) -> bool:
     return True
 
 
-def _check_key(config: Mapping[str, Any], target: Mapping[str, Any], key: str, dotted: str) -> None:
-    """Refuse a key that is not there and almost certainly means one that is; models ignore unknown keys silently."""
+def _check_key(target: Mapping[str, Any], key: str, dotted: str) -> None:
+    """Refuse a key that is not there and almost certainly means one that is; other keys the model's class decides."""
     if key in target:
         return
     prefix = dotted.removesuffix(key)
     meant = [prefix + name for name in target if is_slip(key, name)]
-    if not meant and not prefix and not _SHAPELESS.fullmatch(key):  # those may stand at any level
-        meant = [path for path in _nested_paths(config) if path.endswith(f".{key}")]
     if meant:
         raise SourceError(f"{dotted!r} is not in the config.", f"did you mean {' or '.join(meant)}?")
 
@@ -96,23 +93,3 @@ def _check_kind(dotted: str, old: Any, new: Any) -> None:
         raise SourceError(
             f"{dotted!r} is {kind} in the config ({old}), not {new!r}.", f"write {dotted}=VALUE, {kind}"
         )
-
-
-def _nested_paths(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Every key of the nested configs, dotted."""
-    for key, value in config.items():
-        if prefix:
-            yield prefix + key
-        if isinstance(value, dict):
-            yield from _nested_paths(value, f"{prefix}{key}.")
-
-
-def _is_listed(config: Mapping[str, Any], dotted: str) -> bool:
-    *parents, key = dotted.split(".")
-    for parent in parents:
-        config = config[parent]
-    return key in config
-
-
-def _unlisted_note(key: str) -> str:
-    return f"{key} is set by hand but not listed in the config: it counts only if the model's class knows it."
