@@ -3,7 +3,7 @@
 torch, transformers and peft are imported inside the verbs that need them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from anatomy import __version__
@@ -65,6 +65,7 @@ def plan(
     reference: str,
     *,
     recipe: Recipe | None = None,
+    chosen: Collection[str] | None = None,
     gpu: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     revision: str | None = None,
@@ -75,14 +76,22 @@ def plan(
     """Rehearse a training run and say what it needs and where it fits.
 
     `options` are settings of the recipe by name (`method="qlora", r=64`), on top of `recipe` or of the defaults.
+    `chosen`: the settings of `recipe` that were chosen by someone, all of them when left out; the other ones, and
+    defaults, give way to what the model can run (`Plan.adapted`).
     `gpu`: rehearse that GPU's kernels and fit onto it alone; else an A100's, and every GPU of the catalog.
     Raises SourceError, ArchitectureError, RecipeError, RehearsalError.
     """
     from anatomy.architecture.plausible import check_plausible
+    from anatomy.planning.optimizers import check_optimizer
     from anatomy.planning.settings import make_recipe
+    from anatomy.training.optimizer_names import optimizer_names
 
-    complete = make_recipe(options, recipe)
-    chosen = None if gpu is None else lookup(gpu)
+    asked = make_recipe(options, recipe)
+    if chosen is None:
+        chosen = () if recipe is None else recipe.to_dict()
+    if (known := optimizer_names()) is not None:
+        check_optimizer(asked.optimizer, known)
+    on = None if gpu is None else lookup(gpu)
     tell = progress or _silence
     tell(f"reading {reference}")
     blueprint = load(reference, overrides=overrides, revision=revision)
@@ -93,10 +102,12 @@ def plan(
         )
     check_plausible(blueprint.config)
     tell("building the model without its weights")
-    return _plan(blueprint, complete, chosen, trust_remote_code, tell)
+    return _plan(blueprint, asked, {*chosen, *options}, on, trust_remote_code, tell)
 
 
-def _plan(blueprint: Blueprint, recipe: Recipe, gpu: Gpu | None, trust: bool, tell: Progress) -> "Plan":
+def _plan(
+    blueprint: Blueprint, recipe: Recipe, chosen: set[str], gpu: Gpu | None, trust: bool, tell: Progress
+) -> "Plan":
     from anatomy.architecture.skeleton import build_skeleton
     from anatomy.architecture.tree import module_components
     from anatomy.planning.plan import ModelName, Plan, place, steady_state
@@ -104,7 +115,8 @@ def _plan(blueprint: Blueprint, recipe: Recipe, gpu: Gpu | None, trust: bool, te
 
     skeleton = build_skeleton(blueprint, dtype=recipe.weight_dtype, attn=recipe.attn, trust_remote_code=trust)
     components = module_components(skeleton.model, skeleton.config)
-    warnings = _warnings(skeleton, components, recipe)
+    recipe, adapted, warnings = _adapted(skeleton, components, recipe, chosen)
+    quantized = _quantized(blueprint, recipe)
     stands_for, target = _target(gpu)
     tell("rehearsing the training step")
     rehearsal = rehearse(
@@ -121,8 +133,10 @@ def _plan(blueprint: Blueprint, recipe: Recipe, gpu: Gpu | None, trust: bool, te
             origin=str(blueprint.origin),
             model_type=skeleton.config.model_type,
             architecture=skeleton.class_name,
+            overrides=blueprint.overrides,
         ),
         recipe=recipe,
+        adapted=adapted,
         total_parameters=rehearsal.total_parameters,
         trainable_parameters=rehearsal.trainable_parameters,
         targets=rehearsal.targets,
@@ -131,8 +145,8 @@ def _plan(blueprint: Blueprint, recipe: Recipe, gpu: Gpu | None, trust: bool, te
         context_bytes=(gpu or stands_for).context_bytes,
         fits=fits,
         assumptions=(*_assumed(rehearsal, stands_for, gpu), *notes),
-        not_modelled=rehearsal.not_modelled,
-        warnings=warnings,
+        not_modelled=(*rehearsal.not_modelled, *(missing for missing, _ in quantized)),
+        warnings=(*warnings, *(warning for _, warning in quantized)),
         notes=(*blueprint.notes, *skeleton.notes),
         versions=rehearsal.versions,
     )
@@ -218,15 +232,42 @@ def _assumed(rehearsal: "Rehearsal", stands_for: Gpu, asked: Gpu | None) -> tupl
     return (*rehearsal.assumptions, on, context)
 
 
-def _warnings(skeleton: "Skeleton", components: Mapping[str, str], recipe: Recipe) -> tuple[str, ...]:
-    """Of the sequence length, where the model reads text."""
+def _adapted(
+    skeleton: "Skeleton", components: Mapping[str, str], recipe: Recipe, chosen: set[str]
+) -> tuple[Recipe, Mapping[str, str], tuple[str, ...]]:
+    """The recipe with the defaults that this model cannot run changed, setting -> why, and warnings."""
     import inspect
 
     from anatomy.architecture.facts import facts_from_config
-    from anatomy.planning.sequence import check_sequence
+    from anatomy.planning.sequence import check_sequence, longest_sequence
+    from anatomy.planning.settings import adapt
 
-    accepted = inspect.signature(skeleton.model.forward).parameters
-    if "input_ids" not in accepted or "input_features" in accepted:
+    model = skeleton.model
+    accepted = inspect.signature(model.forward).parameters
+    reads_text = "input_ids" in accepted and "input_features" not in accepted
+    longest = longest_sequence(model, components) if reads_text else None
+    checkpoints = bool(getattr(model, "supports_gradient_checkpointing", False))
+    recipe, adapted = adapt(recipe, chosen, longest=longest, checkpoints=checkpoints)
+    warnings: tuple[str, ...] = ()
+    if "gradient_checkpointing" in adapted:
+        warnings += (f"{skeleton.class_name} does not support gradient checkpointing: planned without it",)
+    if reads_text:
+        stated = facts_from_config(skeleton.config).context
+        warnings += check_sequence(skeleton.class_name, recipe.seq_len, longest, stated)
+    return recipe, adapted, warnings
+
+
+def _quantized(blueprint: Blueprint, recipe: Recipe) -> tuple[tuple[str, str], ...]:
+    """(what is not modelled, warning) for a checkpoint that is itself quantized."""
+    config = blueprint.config or {}
+    levels = (config, *(inner for inner in config.values() if isinstance(inner, Mapping)))
+    stated = next((level[_QUANTIZED] for level in levels if level.get(_QUANTIZED)), None)
+    if stated is None:
         return ()
-    stated = facts_from_config(skeleton.config).context
-    return check_sequence(skeleton.model, components, recipe.seq_len, stated)
+    name = stated.get("quant_method") if isinstance(stated, Mapping) else None
+    own = f"the checkpoint's own quantization ({name or 'of a method that it does not name'})"
+    weights = f"quantized from {recipe.weight_dtype}" if recipe.quantized else f"in {recipe.weight_dtype}"
+    return ((own, f"{own} is not modelled: this is the plan of the same model with its weights {weights}"),)
+
+
+_QUANTIZED = "quantization_config"

@@ -85,3 +85,78 @@ def test_catalogs_and_environment():
     found = api.env()
     assert found.versions["torch"]
     assert found.python.startswith("3.")
+
+
+TINY_GPT2 = {
+    "model_type": "gpt2",
+    "n_embd": 32,
+    "n_layer": 1,
+    "n_head": 2,
+    "vocab_size": 64,
+    "n_positions": 32,
+}
+TINY_GPT1 = TINY_GPT2 | {"model_type": "openai-gpt"}
+
+
+def write_config(folder, config):
+    (folder / "config.json").write_text(json.dumps(config))
+    return str(folder)
+
+
+def test_a_default_length_gives_way_to_a_shorter_table(tmp_path):
+    model = write_config(tmp_path, TINY_GPT2)
+    plan = api.plan(model)
+    assert plan.recipe.seq_len == 32
+    assert "position table" in plan.adapted["seq_len"]
+    assert api.plan(model, seq_len=16).recipe.seq_len == 16
+    with pytest.raises(RecipeError, match="32 positions"):
+        api.plan(model, seq_len=33)
+    with pytest.raises(RecipeError, match="32 positions"):
+        api.plan(model, recipe=Recipe())  # a recipe was chosen as a whole ...
+    assert api.plan(model, recipe=Recipe(), chosen=()).recipe.seq_len == 32  # ... unless it says otherwise
+
+
+def test_checkpointing_by_default_only_where_the_class_can(tmp_path):
+    """transformers' OpenAIGPT does not support gradient checkpointing."""
+    model = write_config(tmp_path, TINY_GPT1)
+    plan = api.plan(model, method="full")
+    assert plan.recipe.gradient_checkpointing == "off"
+    assert plan.adapted.keys() == {"seq_len", "gradient_checkpointing"}
+    assert "does not support gradient checkpointing: planned without it" in plan.warnings[0]
+    with pytest.raises(RecipeError, match="does not support gradient checkpointing"):
+        api.plan(model, method="full", gradient_checkpointing="non-reentrant")
+
+
+def test_a_plans_recipe_and_overrides_lead_to_the_same_plan(tmp_path):
+    model = write_config(tmp_path, TINY_GPT1)
+    overrides = {"n_layer": 2}
+    first = api.plan(model, overrides=overrides).to_dict()
+    assert first["model"]["overrides"] == overrides
+    again = api.plan(
+        model, recipe=Recipe.from_dict(first["recipe"]), overrides=first["model"]["overrides"]
+    ).to_dict()
+    for said in ("recipe", "peak", "breakdown", "fits", "parameters"):
+        assert again[said] == first[said]
+
+
+@pytest.mark.parametrize(
+    ("settings", "weights"),
+    [({}, "in bfloat16"), ({"method": "qlora", "precision": "fp16"}, "quantized from float16")],
+)
+def test_a_checkpoints_own_quantization_is_not_passed_over(tiny_llama, settings, weights):
+    plain = api.plan(str(tiny_llama), seq_len=16, **settings)
+    model = write_config(
+        tiny_llama, TINY_LLAMA | {"quantization_config": {"quant_method": "gptq", "bits": 4}}
+    )
+    plan = api.plan(model, seq_len=16, **settings)
+    (warning,) = plan.warnings
+    assert warning.startswith("the checkpoint's own quantization (gptq) is not modelled")
+    assert warning.endswith(weights)
+    assert plan.not_modelled[-1] == "the checkpoint's own quantization (gptq)"
+    assert plan.footprint.peak_allocated_bytes == plain.footprint.peak_allocated_bytes
+
+
+def test_an_unknown_optimizer_is_refused_before_the_model_is_read():
+    with pytest.raises(RecipeError, match="'adam' is not an optimizer") as caught:
+        api.plan("no/such-model", optimizer="adam")
+    assert "adamw_torch, adamw_torch_fused" in caught.value.hint

@@ -1,5 +1,7 @@
 """Everything that goes to stderr when something is wrong, and the code that the command leaves with."""
 
+import contextlib
+import errno
 import os
 import sys
 import traceback
@@ -8,7 +10,7 @@ from typing import Any
 
 import click
 
-from anatomy.cli.streams import color_wanted
+from anatomy.cli.streams import ELSEWHERE, color_wanted, silence_stdout
 from anatomy.errors import AnatomyError
 
 BAD_INPUT = 2
@@ -25,19 +27,32 @@ def guarded(command: Callable[[], Any]) -> int:
     try:
         code = command()
     except (KeyboardInterrupt, click.Abort):
-        sys.stderr.write("interrupted\n")
+        _say("interrupted\n")
         return INTERRUPTED
     except AnatomyError as error:
         return _fail(error.message, error.hint)
     except click.ClickException as error:
         return _fail(_sentence(error.format_message()), _usage_hint(error))
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            return _bug(error)
+        silence_stdout()
+        return _fail(f"The output cannot be written: {error.strerror}.", ELSEWHERE)
     except Exception as error:
-        first = (str(error).strip().splitlines() or ["no message"])[0]
-        return _fail(
-            f"this is a bug in anatomy or its libraries: {type(error).__name__}: {first}",
-            "set ANATOMY_DEBUG=1 for the traceback, and report it with the output of `anatomy env`",
-        )
+        return _bug(error)
     return code if isinstance(code, int) else 0
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EBADF)
+"""What a stream says that takes nothing more."""
+
+
+def _bug(error: Exception) -> int:
+    first = (str(error).strip().splitlines() or ["no message"])[0]
+    return _fail(
+        f"this is a bug in anatomy or its libraries: {type(error).__name__}: {first}",
+        "set ANATOMY_DEBUG=1 for the traceback, and report it with the output of `anatomy env`",
+    )
 
 
 def _fail(message: str, hint: str | None) -> int:
@@ -51,8 +66,16 @@ def _fail(message: str, hint: str | None) -> int:
             "hint:",
         )
     )
-    sys.stderr.write(f"{error} {message}\n" + (f"\n{label} {hint}\n" if hint else ""))
+    _say(f"{error} {message}\n" + (f"\n{label} {hint}\n" if hint else ""))
     return BAD_INPUT
+
+
+def _say(text: str) -> None:
+    """To stderr, where there is one that takes it."""
+    with contextlib.suppress(OSError):
+        if sys.stderr is not None:
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 def _sentence(text: str) -> str:

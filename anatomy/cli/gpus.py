@@ -3,7 +3,7 @@
 import click
 
 from anatomy.cli.options import GroupedCommand, output_options
-from anatomy.cli.output import answer
+from anatomy.cli.output import answer, chosen_format
 from anatomy.render import Format
 
 
@@ -15,7 +15,8 @@ def command(format_: Format | None, as_json: bool, output: str | None) -> None:
 
     The GPUs that runs are fitted onto, with the memory that a process can allocate.
     """
+    form = chosen_format(format_, as_json, output)
     from anatomy import api
     from anatomy.report.catalogs import gpus_document
 
-    answer(gpus_document(api.gpus()), format_=format_, as_json=as_json, output=output)
+    answer(gpus_document(api.gpus()), form, output)

@@ -3,7 +3,7 @@
 import click
 
 from anatomy.cli.options import GroupedCommand, output_options
-from anatomy.cli.output import answer
+from anatomy.cli.output import answer, chosen_format
 from anatomy.render import Format
 
 
@@ -15,7 +15,8 @@ def command(format_: Format | None, as_json: bool, output: str | None) -> None:
 
     The models that are known without a network.
     """
+    form = chosen_format(format_, as_json, output)
     from anatomy import api
     from anatomy.report.catalogs import models_document
 
-    answer(models_document(api.models()), format_=format_, as_json=as_json, output=output)
+    answer(models_document(api.models()), form, output)

@@ -56,7 +56,10 @@ def output_options(function: Function) -> Function:
         ),
         click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
         click.option(
-            "-o", "--output", metavar="FILE", help="Write the answer to a file instead of the screen."
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write the answer to a file; .json, .csv and .md choose the format.",
         ),
     )(function)
 

@@ -5,11 +5,11 @@ from typing import Any
 import click
 
 from anatomy.cli.options import GroupedCommand, model_options, output_options, parse_overrides
-from anatomy.cli.output import answer
+from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.cli.recipe_options import recipe_from_flags, recipe_options
 from anatomy.cli.streams import write
-from anatomy.planning.settings import recipe_to_toml
+from anatomy.planning.settings import complete, recipe_to_toml
 from anatomy.render import Format
 
 _FLAGS_OF_MODEL = ("revision", "trust_remote_code")
@@ -49,15 +49,16 @@ def command(
     What a training run needs, where its peak is and why, and which GPUs it fits.
     """
     ctx = click.get_current_context()
-    recipe = recipe_from_flags(flags)
+    recipe, chosen = recipe_from_flags(flags)
     if print_recipe:
-        write(recipe_to_toml(recipe), output)
+        write(recipe_to_toml(complete(recipe)), output)
         return
     if model is None:
         raise click.UsageError("Which model? MODEL is missing.", ctx=ctx)
     if check and gpu is None:
         raise click.UsageError("--check needs --gpu NAME: the GPU that the run has to fit.", ctx=ctx)
 
+    form = chosen_format(format_, as_json, output)
     from anatomy import api
     from anatomy.report.plan import plan_document
 
@@ -65,11 +66,12 @@ def command(
         plan = api.plan(
             model,
             recipe=recipe,
+            chosen=chosen,
             gpu=gpu,
             overrides=parse_overrides(overrides),
             progress=progress,
             **{name: flags[name] for name in _FLAGS_OF_MODEL},
         )
-    answer(plan_document(plan), format_=format_, as_json=as_json, output=output)
+    answer(plan_document(plan), form, output)
     if check and not all(fit.fits for fit in plan.fits):
         ctx.exit(1)

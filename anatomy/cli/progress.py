@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from anatomy.cli.errors import debugging
+from anatomy.cli.streams import is_terminal
 
 
 @contextmanager
@@ -16,7 +17,7 @@ def working(*, show: bool) -> Iterator[Callable[[str], None]]:
     Meanwhile the libraries' warnings and logs are not shown, unless ANATOMY_DEBUG asks for them.
     """
     with _quiet():
-        if not (show and sys.stderr.isatty()):
+        if not (show and is_terminal(sys.stderr)):
             yield lambda stage: None
             return
         from rich.console import Console

@@ -1,12 +1,14 @@
 """The flags that make a recipe. Their defaults and choices are the Recipe's own; none is repeated here."""
 
+import re
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
 
-from anatomy.errors import SourceError
+from anatomy.errors import RecipeError, SourceError
 from anatomy.planning.settings import make_recipe, recipe_from_toml
 from anatomy.training import recipe as recipes
 from anatomy.training.recipe import Recipe
@@ -35,7 +37,7 @@ _VALUES: dict[str, str] = {
     "precision": "Dtype of the weights; '-mixed' is fp32 weights under autocast.",
     "load_dtype": "Dtype of the loaded weights under autocast: bf16 with bf16-mixed is a Trainer with bf16=True.",
     "batch_size": "Sequences in a micro-batch.",
-    "seq_len": "Tokens in a sequence.",
+    "seq_len": "Tokens in a sequence; fewer where the model takes fewer and none is chosen.",
     "grad_accum": "Micro-batches between two optimizer steps.",
     "attn": "Attention implementation.",
     "max_grad_norm": "Gradient clipping; 0 switches it off.",
@@ -63,7 +65,7 @@ def recipe_options(function: Function) -> Function:
         click.option("--target-regex", metavar="REGEX", help="The same, by their whole paths."),
         click.option(
             "--gradient-checkpointing/--no-gradient-checkpointing", "checkpointing", default=None,
-            help="Compute each block's activations again in backward.  [default: on]",
+            help="Compute each block's activations again in backward.  [default: on, where the model can]",
         ),
         click.option(
             "--reentrant/--non-reentrant", default=None,
@@ -76,14 +78,18 @@ def recipe_options(function: Function) -> Function:
     return function
 
 
-def recipe_from_flags(flags: Mapping[str, Any]) -> Recipe:
-    """The recipe that was asked for. Raises RecipeError, SourceError (no such file), UsageError."""
+def recipe_from_flags(flags: Mapping[str, Any]) -> tuple[Recipe, frozenset[str]]:
+    """The recipe that was asked for, and the settings that were chosen, by a flag or in the file.
+
+    Raises RecipeError, SourceError (no such file), UsageError.
+    """
     file = flags["recipe_file"]
-    base = None if file is None else recipe_from_toml(_read(file))
+    text = "" if file is None else _read(file)
+    base = recipe_from_toml(text)
     given = {name: flags[name] for name in (*_VALUES, *_SWITCHES) if flags[name] is not None}
     given |= _targets(flags["target_modules"], flags["target_regex"])
-    given |= _checkpointing(flags["checkpointing"], flags["reentrant"], base or Recipe())
-    return make_recipe(given, base)
+    given |= _checkpointing(flags["checkpointing"], flags["reentrant"], base)
+    return make_recipe(given, base), frozenset((*given, *tomllib.loads(text)))
 
 
 def _flag(name: str) -> str:
@@ -98,26 +104,43 @@ def _default(name: str) -> str:
 
 def _targets(names: str | None, regex: str | None) -> dict[str, Any]:
     if names is not None and regex is not None:
-        raise click.UsageError("--target-modules and --target-regex contradict each other.")
+        raise click.UsageError(
+            "--target-modules and --target-regex contradict each other.", ctx=click.get_current_context()
+        )
     if regex is not None:
+        _check_regex(regex)
         return {"target_modules": regex}
     if names is None:
         return {}
     listed = tuple(name.strip() for name in names.split(",") if name.strip())
     if not listed:
-        raise click.UsageError("--target-modules names nothing.")
+        raise click.UsageError("--target-modules names nothing.", ctx=click.get_current_context())
     return {"target_modules": recipes.ALL_LINEAR if listed == (recipes.ALL_LINEAR,) else listed}
+
+
+def _check_regex(regex: str) -> None:
+    try:
+        re.compile(regex)
+    except re.error as error:
+        raise RecipeError(
+            f"--target-regex {regex!r} is not a regular expression: {error}.",
+            hint=r"it has to match whole paths, e.g. --target-regex '.*\.(q|v)_proj'",
+        ) from None
 
 
 def _checkpointing(on: bool | None, reentrant: bool | None, base: Recipe) -> dict[str, Any]:
     if on is False and reentrant is not None:
-        raise click.UsageError("--no-gradient-checkpointing leaves no checkpoint to be reentrant or not.")
+        raise click.UsageError(
+            "--no-gradient-checkpointing leaves no checkpoint to be reentrant or not.",
+            ctx=click.get_current_context(),
+        )
     if on is False:
         return {"gradient_checkpointing": "off"}
     if reentrant is not None:
         return {"gradient_checkpointing": "reentrant" if reentrant else "non-reentrant"}
-    if on and base.gradient_checkpointing == "off":
-        return {"gradient_checkpointing": Recipe().gradient_checkpointing}
+    if on:
+        kind = base.gradient_checkpointing
+        return {"gradient_checkpointing": Recipe().gradient_checkpointing if kind == "off" else kind}
     return {}
 
 
@@ -126,4 +149,7 @@ def _read(file: str) -> str:
         return Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
-        raise SourceError(f"The recipe {file} cannot be read: {reason}.") from error
+        raise SourceError(
+            f"The recipe {file} cannot be read: {reason}.",
+            hint="`anatomy plan --print-recipe -o FILE` writes one",
+        ) from error

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from anatomy.cli.options import GroupedCommand, model_options, output_options, parse_overrides
-from anatomy.cli.output import answer
+from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.render import Format
 
@@ -36,9 +36,11 @@ def command(
 
     What a model is made of: facts, components, modules, and what its checkpoint stores.
     """
+    form = chosen_format(format_, as_json, output)
+    changed = parse_overrides(overrides)
     from anatomy import api
     from anatomy.report.show import show_document
 
     with working(show=not no_progress) as progress:
-        anatomy = api.show(model, overrides=parse_overrides(overrides), progress=progress, **options)
-    answer(show_document(anatomy, depth=depth), format_=format_, as_json=as_json, output=output)
+        anatomy = api.show(model, overrides=changed, progress=progress, **options)
+    answer(show_document(anatomy, depth=depth, overrides=changed), form, output)

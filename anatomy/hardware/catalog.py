@@ -110,8 +110,14 @@ def _index() -> Mapping[str, Gpu]:
     return {_key(name): gpu for gpu in all_gpus() for name in (gpu.name, *gpu.aliases)}
 
 
+def _like(name: str) -> list[str]:
+    """GPUs whose whole names are spelled alike: 'RTX 9999' means some RTX."""
+    names = {gpu.name.lower(): gpu.name for gpu in all_gpus()}
+    return [names[found] for found in difflib.get_close_matches(name.lower(), names, n=4)]
+
+
 def _suggestion(name: str) -> str:
     key = _key(name)
     keys = [k for k in _index() if key and k.startswith(key)] or difflib.get_close_matches(key, _index(), n=4)
-    close = list(dict.fromkeys(_index()[k].name for k in keys))
+    close = list(dict.fromkeys(_index()[k].name for k in keys)) or _like(name)
     return f"did you mean: {', '.join(close)}" if close else "`anatomy gpus` lists them"

@@ -38,9 +38,22 @@ class Fit:
         return self.out_of_memory is None
 
     @property
-    def headroom_bytes(self) -> int:
-        """Memory that stays free; negative by how much the unlimited run is too large where it does not fit."""
-        return self.memory_bytes - self.context_bytes - self.reserved_bytes
+    def tight(self) -> bool:
+        """True when the run fits only because the allocator gives cached memory back on the way."""
+        return self.verdict == "fits after freeing cache"
+
+    @property
+    def unreserved(self) -> bool:
+        """True when the run fits and nothing speaks against this GPU."""
+        return self.fits and not (self.tight or self.note or self.nominal)
+
+    @property
+    def headroom_bytes(self) -> int | None:
+        """Memory that stays free; negative by how much the unlimited run is too large where it does not fit.
+
+        None where cached memory has to be given back: what is free then says nothing of the margin.
+        """
+        return None if self.tight else self.memory_bytes - self.context_bytes - self.reserved_bytes
 
     def to_dict(self) -> dict[str, Any]:
         """One entry of `fits` in `plan --json`."""

@@ -1,7 +1,7 @@
 """Plan: what a run needs, where its peak is, and where it fits. Everything that `anatomy plan` answers."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from anatomy.errors import RehearsalError
@@ -10,6 +10,7 @@ from anatomy.memory.allocator import Replay, replay
 from anatomy.memory.footprint import Footprint, footprint
 from anatomy.memory.timeline import Timeline
 from anatomy.planning.fit import Fit, fit_all
+from anatomy.planning.settings import complete
 from anatomy.planning.words import where
 from anatomy.training.recipe import Recipe
 
@@ -31,6 +32,8 @@ class ModelName:
     """The config's model type."""
     architecture: str
     """The class that was built."""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """The facts of its config that the user set by hand."""
 
     def to_dict(self) -> dict[str, Any]:
         """`model` of `plan --json`."""
@@ -39,6 +42,7 @@ class ModelName:
             "origin": self.origin,
             "model_type": self.model_type,
             "architecture": self.architecture,
+            "overrides": dict(self.overrides),
         }
 
 
@@ -49,6 +53,8 @@ class Plan:
     model: ModelName
     recipe: Recipe
     """Complete: what was asked, and defaults for the rest."""
+    adapted: Mapping[str, str] = field(default_factory=dict)
+    """Settings that nobody chose and whose defaults this model cannot run -> why they have the value they have."""
     total_parameters: int
     """Parameters of the model with its adapters, tied ones once."""
     trainable_parameters: int
@@ -79,10 +85,11 @@ class Plan:
 
     @property
     def smallest_fit(self) -> Fit | None:
-        """The GPU with the least memory on which the run fits; one without reservations if there is any."""
+        """The GPU with the least memory on which the run fits: without reservations, else without freeing cache."""
         fitting = [fit for fit in self.fits if fit.fits]
-        unreserved = [fit for fit in fitting if not (fit.note or fit.nominal)]
-        return next(iter(unreserved or fitting), None)
+        unreserved = [fit for fit in fitting if fit.unreserved]
+        roomy = [fit for fit in fitting if not fit.tight]
+        return next(iter(unreserved or roomy or fitting), None)
 
     @property
     def peak_words(self) -> str:
@@ -95,7 +102,8 @@ class Plan:
         return {
             "schema_version": SCHEMA_VERSION,
             "model": self.model.to_dict(),
-            "recipe": self.recipe.to_dict(),
+            "recipe": complete(self.recipe).to_dict(),
+            "adapted": dict(self.adapted),
             "parameters": {"total": self.total_parameters, "trainable": self.trainable_parameters},
             "targets": list(self.targets),
             "peak": self._peak(),

@@ -6,25 +6,31 @@ from typing import Any
 from anatomy.errors import RecipeError
 
 
-def check_sequence(
-    model: Any, components: Mapping[str, str], seq_len: int, stated: int | None
-) -> tuple[str, ...]:
-    """Warnings for sequences of `seq_len` tokens on `model`, a built transformers model.
+def longest_sequence(model: Any, components: Mapping[str, str]) -> int | None:
+    """Tokens that fit the learned tables of positions of `model`, a built transformers model; None without any.
 
-    `components` maps its modules to components; `stated` is the context that its config states. Raises RecipeError
-    when a learned table of positions has fewer rows than the sequence needs.
+    `components` maps its modules to components.
     """
     limits = [
         _positions(module)
         for path, module in model.named_modules()
         if components.get(path) == "position" and _is_absolute(path, module, model)
     ]
-    if limits:
-        if seq_len > min(limits):
+    return min(limits, default=None)
+
+
+def check_sequence(name: str, seq_len: int, longest: int | None, stated: int | None) -> tuple[str, ...]:
+    """Warnings for sequences of `seq_len` tokens on a model of the class `name`.
+
+    `longest` is what `longest_sequence` found, `stated` the context that the config states. Raises RecipeError
+    when a learned table of positions has fewer rows than the sequence needs.
+    """
+    if longest is not None:
+        if seq_len > longest:
             raise RecipeError(
-                f"Sequences of {seq_len:,} tokens are longer than the {min(limits):,} positions that "
-                f"{type(model).__name__} has learned.",
-                hint=f"use --seq-len {min(limits)} or less",
+                f"Sequences of {seq_len:,} tokens are longer than the {longest:,} positions that "
+                f"{name} has learned.",
+                hint=f"use --seq-len {longest} or less",
             )
         return ()
     if stated is not None and seq_len > stated:
@@ -44,8 +50,16 @@ def _is_absolute(path: str, module: Any, model: Any) -> bool:
     if rows is None or path.rpartition(".")[2].startswith("rel"):
         return False
     text = model.config.get_text_config()
-    table = model.get_input_embeddings()
-    return width in (getattr(text, "hidden_size", None), getattr(table, "embedding_dim", None))
+    return width in (getattr(text, "hidden_size", None), _embedding_width(model))
+
+
+def _embedding_width(model: Any) -> int | None:
+    """None for a model of two towers (CLIP), which has no one table of tokens."""
+    try:
+        table = model.get_input_embeddings()
+    except NotImplementedError:
+        return None
+    return getattr(table, "embedding_dim", None)
 
 
 def _positions(module: Any) -> int:

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -44,6 +44,29 @@ def make_recipe(given: Mapping[str, Any], base: Recipe | None = None) -> Recipe:
     return recipe
 
 
+def complete(recipe: Recipe) -> Recipe:
+    """The recipe with the number that an alpha left out stands for: twice the rank."""
+    return recipe if recipe.alpha is not None else replace(recipe, alpha=2 * recipe.r)
+
+
+def adapt(
+    recipe: Recipe, chosen: Collection[str], *, longest: int | None, checkpoints: bool
+) -> tuple[Recipe, dict[str, str]]:
+    """The recipe with those defaults changed that this model cannot run; and setting -> why.
+
+    What the user chose stays, to be refused later. `longest`: tokens that the model's table of positions takes,
+    None without a table; `checkpoints`: whether its class supports gradient checkpointing.
+    """
+    changes: dict[str, tuple[Any, str]] = {}
+    if longest is not None and recipe.seq_len > longest:
+        changes["seq_len"] = longest, "the most that its position table takes"
+    if not checkpoints and recipe.gradient_checkpointing != "off":
+        changes["gradient_checkpointing"] = "off", "its class does not support it"
+    changes = {name: change for name, change in changes.items() if name not in chosen}
+    adapted = replace(recipe, **{name: value for name, (value, _) in changes.items()})
+    return adapted, {name: why for name, (_, why) in changes.items()}
+
+
 def settings_in_use(recipe: Recipe) -> dict[str, Any]:
     """The settings that mean something for the recipe's method, by name."""
     return {
@@ -83,7 +106,10 @@ def _check_kinds(data: Mapping[str, Any]) -> None:
             not isinstance(value, kinds) or isinstance(value, bool) is not (bool in kinds)
         ):
             wanted = " or ".join(_WORDS[kind] for kind in kinds)
-            raise RecipeError(f"{name} is {value!r} in the recipe, but must be {wanted}.")
+            raise RecipeError(
+                f"{name} is {value!r} in the recipe, but must be {wanted}.",
+                hint="`anatomy plan --print-recipe` shows every setting with its default",
+            )
 
 
 _KINDS: dict[str, tuple[type, ...]] = {

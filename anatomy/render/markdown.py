@@ -19,7 +19,7 @@ from anatomy.report.document import (
     share_of,
 )
 
-_SPECIAL = re.compile(r"[\\|*<`]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
+_SPECIAL = re.compile(r"`[^`|\\]+`|[\\|*<`]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
 
 
 def render(document: Document, style: Style) -> str:
@@ -33,8 +33,12 @@ def render(document: Document, style: Style) -> str:
 
 
 def escape(text: str) -> str:
-    """Names as they are: nothing in them is markup."""
-    return _SPECIAL.sub(lambda found: "&lt;" if found[0] == "<" else f"\\{found[0]}", text)
+    """Names as they are: nothing in them is markup, apart from `code` between marks."""
+    return _SPECIAL.sub(lambda found: _escaped(found[0]), text)
+
+
+def _escaped(found: str) -> str:
+    return found if len(found) > 1 else "&lt;" if found == "<" else f"\\{found}"
 
 
 def _table(block: Table) -> Iterator[str]:

@@ -57,7 +57,8 @@ def render(document: Document, style: Style) -> str:
         legacy_windows=False,
         _environ={},
     )
-    console.print(Text(document.title, style="bold", overflow="fold"), width=style.width)
+    title = Text(document.title, style="bold", overflow="fold")
+    console.print(title, width=min(style.width, PROSE_WIDTH))
     for block in document.blocks:
         console.print()
         for part in _PAINTERS[type(block)](block, style):
@@ -154,7 +155,7 @@ def _facts(block: Facts, style: Style) -> Iterator[RenderableType]:
     grid.add_column(overflow="fold")
     for name, value in block.items:
         grid.add_row(Text(name, style="dim"), Text(value))
-    yield grid
+    yield Constrain(grid, PROSE_WIDTH)
 
 
 def _bars(block: Bars, style: Style) -> Iterator[RenderableType]:
@@ -172,7 +173,8 @@ def _bars(block: Bars, style: Style) -> Iterator[RenderableType]:
             Text(share_of(amount, block.total)),
             Text(_bar(amount, longest, room), style="cyan"),
         )
-    grid.add_row(Text("total"), Text(block.show(block.total)), Text(""), Text(""), style="bold")
+    whole = share_of(block.total, block.total)
+    grid.add_row(Text("total"), Text(block.show(block.total)), Text(whole), Text(""), style="bold")
     yield grid
 
 

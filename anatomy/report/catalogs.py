@@ -6,7 +6,7 @@ from typing import Any
 from anatomy.hardware.catalog import Gpu
 from anatomy.report.document import Column, Document, Sentence, Table
 from anatomy.source.catalog.entry import CatalogEntry
-from anatomy.units import format_count, format_gib
+from anatomy.units import bytes_column, format_count
 
 
 def models_document(entries: Iterable[CatalogEntry]) -> Document:
@@ -46,14 +46,15 @@ def gpus_document(gpus: Sequence[Gpu]) -> Document:
         )
         for g in gpus
     )
+    show = bytes_column([g.memory_bytes for g in gpus])
     table = Table(
         columns=(
             Column(name="gpu", title="GPU", keep=True),
-            Column(name="memory_bytes", title="memory", show=format_gib, right=True, keep=True),
+            Column(name="memory_bytes", title="memory", show=show, right=True, keep=True),
             Column(name="read_from", title="as read by", keep=True),
             Column(name="compute_capability", title="arch", right=True, keep=True),
             Column(name="multiprocessors", title="SMs", right=True, keep=True),
-            Column(name="context_bytes", title="context", show=format_gib, right=True, keep=True),
+            Column(name="context_bytes", title="context", show=show, right=True, keep=True),
             Column(name="source", title="source of the memory figure", optional=True),
         ),
         rows=rows,

@@ -1,5 +1,6 @@
 """Document: what an answer says, in an order that is read from top to bottom. Values only."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -17,6 +18,17 @@ def share_of(part: int, whole: int) -> str:
     """A part's share in percent, to be read downwards: '46.61 %', '< 0.01 %'."""
     percent = 100 * part / whole if whole else 0.0
     return "< 0.01 %" if 0 < percent < 0.005 else f"{percent:.2f} %"
+
+
+def named(model: str, overrides: Mapping[str, Any]) -> str:
+    """A model's id, with what the user set in its config by hand."""
+    changes = ", ".join(f"{key}={as_json(value)}" for key, value in overrides.items())
+    return f"{model} with {changes}" if changes else model
+
+
+def as_json(value: Any) -> str:
+    """A value of a config as one writes it after `--set key=`."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

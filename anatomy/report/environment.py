@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from anatomy.report.document import Column, Document, Table
-from anatomy.units import format_gib
+from anatomy.units import format_bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +33,7 @@ def environment_document(found: Environment) -> Document:
     if found.gpu is None or found.gpu_memory_bytes is None:
         rows.append(("GPU", "none found; `anatomy plan` needs none"))
     else:
-        rows.append(("GPU", f"{found.gpu}, {format_gib(found.gpu_memory_bytes)}"))
+        rows.append(("GPU", f"{found.gpu}, {format_bytes(found.gpu_memory_bytes)}"))
     table = Table(
         columns=(
             Column(name="what", title="what", keep=True),

@@ -1,7 +1,8 @@
 """What `anatomy show` says: facts, components, tree, and the checkpoint beside the model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 from anatomy.architecture.anatomy import Anatomy
 from anatomy.architecture.facts import Facts as ModelFacts
@@ -18,9 +19,10 @@ from anatomy.report.document import (
     Sentence,
     Table,
     Tree,
+    named,
     share_of,
 )
-from anatomy.units import format_bytes, format_count, format_gib
+from anatomy.units import bytes_column, format_bytes, format_count
 
 SCHEMA_VERSION = 1
 """Of `show --json`. Keys may be added without changing it."""
@@ -42,8 +44,15 @@ def bytes_as(parameters: int) -> tuple[int, int, int, int]:
     return 4 * parameters, 2 * parameters, parameters, nf4
 
 
-def show_document(anatomy: Anatomy, *, depth: int | None = None) -> Document:
-    """The report on a model. `depth` limits the levels of the tree; None shows all."""
+def show_document(
+    anatomy: Anatomy, *, depth: int | None = None, overrides: Mapping[str, Any] | None = None
+) -> Document:
+    """The report on a model.
+
+    `depth` limits the levels of the tree; None shows all. `overrides`: what the user set in its config by hand.
+    """
+    changed = dict(overrides or {})
+    content = anatomy.to_dict()
     components = _components(anatomy)
     blocks: list[Block] = [Facts(items=tuple(_facts(anatomy)))]
     if anatomy.unclassified:
@@ -56,15 +65,21 @@ def show_document(anatomy: Anatomy, *, depth: int | None = None) -> Document:
     if anatomy.notes:
         blocks.append(Notes(title="Notes", items=anatomy.notes))
     return Document(
-        title=anatomy.id,
+        title=named(anatomy.id, changed),
         blocks=tuple(blocks),
         table=components,
-        data={"schema_version": SCHEMA_VERSION, **anatomy.to_dict()},
+        data={
+            "schema_version": SCHEMA_VERSION,
+            **content,
+            "model": {**content["model"], "overrides": changed},
+        },
     )
 
 
 def _facts(anatomy: Anatomy) -> Iterator[tuple[str, str]]:
     yield "parameters", f"{format_count(anatomy.total)} ({anatomy.total:,})"
+    for why, total in anatomy.also:
+        yield "or", f"{format_count(total)} ({total:,}) {why}"
     yield "class", anatomy.architecture or "not built: counted from the checkpoint's headers"
     yield "read from", anatomy.origin
     yield from _shape_facts(anatomy.facts)
@@ -110,6 +125,7 @@ def _kinds(kinds: Sequence[str]) -> str:
 def _components(anatomy: Anatomy) -> Table:
     total = anatomy.total
     rows = [(name, n, n / total, *bytes_as(n)) for name, n in anatomy.by_component.items()]
+    shown = [bytes_column(column) for column in zip(*(row[3:] for row in rows), strict=True)]
     sums = [sum(column) for column in zip(*(row[1:] for row in rows), strict=True)]
     formats = ("fp32", "bf16", "int8", "nf4")
     return Table(
@@ -118,7 +134,10 @@ def _components(anatomy: Anatomy) -> Table:
             Column(name="component", title="component", keep=True),
             Column(name="parameters", title="parameters", show=lambda n: f"{n:,}", right=True, keep=True),
             Column(name="share", title="share", show=lambda part: share_of(part, 1), right=True, keep=True),
-            *(Column(name=f"{f}_bytes", title=f, show=format_bytes, right=True, keep=True) for f in formats),
+            *(
+                Column(name=f"{name}_bytes", title=name, show=show, right=True, keep=True)
+                for name, show in zip(formats, shown, strict=True)
+            ),
         ),
         rows=tuple(rows),
         total=("total", *sums),
@@ -128,8 +147,7 @@ def _components(anatomy: Anatomy) -> Table:
 
 
 def _tree(anatomy: Anatomy, depth: int | None) -> Tree:
-    also = {path.rpartition(".")[0]: group.counted for group in anatomy.tied for path in group.also}
-    root = _branch(fold(anatomy.tree), anatomy.architecture or "model", 1, also, depth)
+    root = _branch(fold(anatomy.tree), anatomy.architecture or "model", 1, _tied_to(anatomy), depth)
     return Tree(
         title="Modules",
         heading="module",
@@ -140,6 +158,20 @@ def _tree(anatomy: Anatomy, depth: int | None) -> Tree:
             Column(name="component", title="component", keep=True),
         ),
     )
+
+
+def _tied_to(anatomy: Anatomy) -> dict[str, str]:
+    """Module whose parameters are counted elsewhere -> the component that counts them."""
+    component = {
+        f"{node.path}.{own.name}".removeprefix("."): ", ".join(name for name, _ in own.parts)
+        for node in anatomy.tree.walk()
+        for own in node.own
+    }
+    return {
+        path.rpartition(".")[0]: component.get(group.counted, group.counted)
+        for group in anatomy.tied
+        for path in group.also
+    }
 
 
 def _branch(at: Folded, label: str, times: int, tied: dict[str, str], depth: int | None) -> Branch:
@@ -205,7 +237,7 @@ def _unclassified(anatomy: Anatomy) -> Notes:
 
 def _stored(anatomy: Anatomy, stored: Stored) -> Block:
     kinds = ", ".join(f"{format_count(count)} {name}" for name, count in stored.by_dtype.items())
-    size = f"{format_gib(stored.stored_bytes)} ({kinds})"
+    size = f"{format_bytes(stored.stored_bytes)} ({kinds})"
     if not stored.difference and stored.elements == anatomy.total:
         return Sentence(text=f"The checkpoint stores exactly these parameters: {size}.")
     return Table(

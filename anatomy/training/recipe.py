@@ -14,6 +14,10 @@ Checkpointing = Literal["off", "non-reentrant", "reentrant"]
 LoadDType = Literal["fp32", "bf16", "fp16"]
 QuantType = Literal["nf4", "fp4"]
 ALL_LINEAR = "all-linear"
+MOST_RANK = 2**16
+"""Wider than any layer that is adapted."""
+MOST_TOKENS = 2**31
+"""Of one micro-batch; beyond it, a token's index no longer fits 32 bits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,22 +70,46 @@ class Recipe:
                     f"{name} is {getattr(self, name)!r}, which is not one of its values.",
                     hint=f"use one of: {', '.join(str(value) for value in allowed if value is not None)}",
                 )
-        for name, lowest in _AT_LEAST.items():
-            if getattr(self, name) < lowest:
-                raise RecipeError(f"{name} is {getattr(self, name)}, but must be at least {lowest}.")
+        self._check_numbers()
         if self.load_dtype is not None and self.autocast_dtype is None and self.load_dtype != self.precision:
             raise RecipeError(
                 f"load_dtype {self.load_dtype!r} contradicts precision {self.precision!r}: without autocast, weights "
                 "are computed with in the dtype they are loaded in.",
                 hint="leave load_dtype out, or use a mixed precision",
             )
-        if not 0 <= self.dropout < 1:
-            raise RecipeError(f"dropout is {self.dropout}, but must be at least 0 and below 1.")
         if isinstance(self.target_modules, str) and self.target_modules != ALL_LINEAR:
             try:
                 re.compile(self.target_modules)
             except re.error as error:
-                raise RecipeError(f"target_modules is not a regular expression: {error}.") from error
+                raise RecipeError(
+                    f"target_modules is {self.target_modules!r}, which is not a regular expression: {error}.",
+                    hint=r"write one that matches whole paths, e.g. .*\.(q|v)_proj, or give a list of names",
+                ) from error
+
+    def _check_numbers(self) -> None:
+        for name, lowest in _AT_LEAST.items():
+            value = getattr(self, name)
+            if value is not None and not value >= lowest:
+                raise RecipeError(
+                    f"{name} is {value}, but must be at least {lowest}.",
+                    hint=f"the default is {_DEFAULTS[name]}",
+                )
+        if self.r > MOST_RANK:
+            raise RecipeError(
+                f"r is {self.r:,}, but must be at most {MOST_RANK:,}.",
+                hint="a rank above a layer's width adds nothing; 8 to 256 are usual",
+            )
+        if self.batch_size * self.seq_len > MOST_TOKENS:
+            raise RecipeError(
+                f"{self.batch_size:,} sequences of {self.seq_len:,} tokens are more than the {MOST_TOKENS:,} tokens "
+                "that one micro-batch may have.",
+                hint="lower batch_size or seq_len; grad_accum makes a step of several micro-batches",
+            )
+        if not 0 <= self.dropout < 1:
+            raise RecipeError(
+                f"dropout is {self.dropout}, but must be at least 0 and below 1.",
+                hint="0.05 and 0.1 are usual",
+            )
 
     @property
     def uses_adapters(self) -> bool:
@@ -129,4 +157,8 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "quant_type": get_args(QuantType),
     "load_dtype": (None, *get_args(LoadDType)),
 }
-_AT_LEAST: dict[str, int] = {"r": 1, "batch_size": 1, "seq_len": 1, "grad_accum": 1, "max_grad_norm": 0}
+_AT_LEAST: dict[str, int] = {
+    **dict.fromkeys(("r", "alpha", "batch_size", "seq_len", "grad_accum"), 1),
+    "max_grad_norm": 0,
+}
+_DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(Recipe)} | {"alpha": "twice r"}

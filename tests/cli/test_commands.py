@@ -42,7 +42,7 @@ attention.output      8,192   7.67 %   32.00 KiB   16.00 KiB    8.00 KiB   4.13 
 ffn.gate             16,384  15.34 %   64.00 KiB   32.00 KiB   16.00 KiB   8.25 KiB
 ffn.up               16,384  15.34 %   64.00 KiB   32.00 KiB   16.00 KiB   8.25 KiB
 ffn.down             16,384  15.34 %   64.00 KiB   32.00 KiB   16.00 KiB   8.25 KiB
-norm                    320   0.30 %    1.25 KiB       640 B       320 B      169 B
+norm                    320   0.30 %    1.25 KiB    0.62 KiB   0.31 KiB   0.17 KiB
 head                 16,384  15.34 %   64.00 KiB   32.00 KiB   16.00 KiB   8.25 KiB
 total               106,816 100.00 %  417.25 KiB  208.62 KiB  104.31 KiB  53.83 KiB
 """
@@ -97,7 +97,7 @@ def test_plan_in_every_format_from_one_rehearsal(run, tiny_llama, monkeypatch):
     _, table, _ = run("plan", tiny_llama)
     for words in ("peak allocated", "peak reserved", "on the device", f"The peak is {plan.peak_words}."):
         assert words in table.replace("\n", " ")
-    assert "more: with --format md, csv or json" in table
+    assert "with --format md, csv or json" in table
 
 
 def test_plan_is_quiet_and_check_is_the_exit_code(run, tiny_llama):
@@ -133,6 +133,8 @@ def test_flags_reach_the_recipe(run, tiny_llama, made_plan, monkeypatch):
         *("--set", "num_hidden_layers=4", "--gpu", "T4", "--trust-remote-code"),
     )
     assert code == 0
+    assert "kbit_prepare" in asked["chosen"]
+    assert "load_dtype" not in asked["chosen"]
     assert asked["recipe"] == Recipe(
         method="qlora",
         r=64,
@@ -192,6 +194,18 @@ def test_recipe_file_and_flags(run, tmp_path):
         (["plan", "MODEL", "--method", "full", "--r", "8"], "r means nothing for method 'full'"),
         (["plan", "MODEL", "--quant-type", "fp4"], "quant_type means nothing for method 'lora'"),
         (["plan", "MODEL", "--r", "0"], "r is 0, but must be at least 1"),
+        (["plan", "MODEL", "--r", "100000"], "r is 100,000, but must be at most 65,536"),
+        (["plan", "MODEL", "--alpha", "0"], "alpha is 0, but must be at least 1"),
+        (["plan", "MODEL", "--batch-size", "0"], "batch_size is 0"),
+        (["plan", "MODEL", "--seq-len", "0"], "seq_len is 0"),
+        (["plan", "MODEL", "--seq-len", "3000000000"], "more than the 2,147,483,648 tokens"),
+        (["plan", "MODEL", "--grad-accum", "0"], "grad_accum is 0"),
+        (["plan", "MODEL", "--dropout", "2"], "dropout is 2.0, but must be at least 0 and below 1"),
+        (["plan", "MODEL", "--max-grad-norm", "-1"], "max_grad_norm is -1.0"),
+        (["plan", "MODEL", "--target-regex", "["], "--target-regex '[' is not a regular expression"),
+        (["plan", "MODEL", "--recipe", "/"], "cannot be read: Is a directory"),
+        (["plan", "MODEL", "--optimizer", "adam"], "did you mean adamw_torch, adamw_torch_fused"),
+        (["plan", "MODEL", "--gpu", "RTX 9999"], "did you mean: RTX"),
         (["plan", "MODEL", "--gpu", "4090x"], "not a GPU of the catalog"),
         (["plan", "MODEL", "--target-modules", "a", "--target-regex", "b"], "contradict"),
         (["plan", "MODEL", "--no-gradient-checkpointing", "--reentrant"], "no checkpoint"),
@@ -214,7 +228,13 @@ def test_errors_are_a_sentence_a_hint_and_2(run, tiny_llama, args, said):
     assert "Traceback" not in err
     first, *rest = err.rstrip("\n").split("\n")
     assert first.endswith((".", "?", "!", "plan?"))
-    assert not rest or (rest[0] == "" and rest[1].startswith("hint: "))
+    if (
+        "--target-modules" not in args
+        and "--format" not in args
+        and "--no-gradient-checkpointing" not in args
+    ):
+        assert rest[0] == ""
+        assert rest[1].startswith("hint: ")
 
 
 def test_a_stray_exception_is_a_sentence(run, tiny_llama, monkeypatch):
@@ -296,3 +316,44 @@ def test_help_states_the_recipes_defaults(run):
 def test_version(run):
     assert re.fullmatch(r"anatomy \d+\.\d+\.\d+\n", run("--version")[1])
     assert run("-V") == run("--version")
+
+
+def test_the_recipe_printed_says_its_alpha(run):
+    assert tomllib.loads(run("plan", "--r", "64", "--print-recipe")[1])["alpha"] == 128
+
+
+def test_what_a_recipe_file_says_is_chosen(run, tiny_llama, tmp_path, made_plan, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(api, "plan", lambda model, **kwargs: asked.update(kwargs) or made_plan)
+    file = tmp_path / "recipe.toml"
+    file.write_text("seq_len = 2048\n")
+    assert run("plan", tiny_llama, "--recipe", file, "--gradient-checkpointing")[0] == 0
+    assert asked["chosen"] == {"seq_len", "gradient_checkpointing"}
+    assert run("plan", tiny_llama)[0] == 0
+    assert asked["chosen"] == frozenset()
+
+
+@pytest.mark.parametrize("format_", ["json", "csv", "md"])
+def test_the_ending_of_the_file_chooses_the_format(run, tmp_path, format_):
+    file = tmp_path / f"answer.{format_.upper()}"
+    run("gpus", "-o", file)
+    assert file.read_text() == run("gpus", "--format", format_)[1]
+    run("gpus", "-o", file, "--format", "table")
+    assert file.read_text() == run("gpus")[1]
+
+
+def test_a_failure_leaves_the_old_answer(run, tmp_path, tiny_llama):
+    file = tmp_path / "answer.json"
+    file.write_text("old")
+    assert run("show", tiny_llama / "missing", "-o", file)[0] == 2
+    assert file.read_text() == "old"
+    assert run("plan", tiny_llama, "-o", tmp_path)[2].startswith(
+        f"error: {tmp_path} cannot be written: it is a"
+    )
+
+
+def test_show_says_what_was_set(run, tiny_llama):
+    _, out, _ = run("show", tiny_llama, "--set", "num_hidden_layers=3")
+    assert out.splitlines()[0].endswith("with num_hidden_layers=3")
+    _, out, _ = run("show", tiny_llama, "--set", "num_hidden_layers=3", "--json")
+    assert json.loads(out)["model"]["overrides"] == {"num_hidden_layers": 3}

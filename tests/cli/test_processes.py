@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 COMMAND = [sys.executable, "-m", "anatomy"]
 
@@ -58,3 +61,33 @@ def test_progress_goes_to_a_terminal_on_stderr_alone(tmp_path):
     assert b"reading" in shown
     silent, nothing = run_with_stderr_on_a_terminal(["show", str(file), "--no-progress"])
     assert (silent, nothing) == (out, b"")
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="the system has no device that is always full")
+@pytest.mark.parametrize("args", [["gpus", "--json"], ["gpus"], ["--help"], ["gpus", "-o", str(FULL)]])
+def test_a_full_disk_is_a_sentence(args):
+    with FULL.open("wb") as full:
+        done = subprocess.run([*COMMAND, *args], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "cannot be written: No space left on device.\n\nhint: " in done.stderr
+    assert len(done.stderr.splitlines()) == 3
+
+
+@pytest.mark.parametrize("args", [["gpus", "--json"], ["plan", "gpt3/125m"]])
+def test_without_stdout_nothing_is_begun(args):
+    done = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *COMMAND, *args], stderr=subprocess.PIPE, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: There is no standard output to write the answer to.\n\nhint: ")
+
+
+def test_an_answer_in_a_file_needs_neither_stdout_nor_stderr(tmp_path):
+    file = tmp_path / "gpus.json"
+    done = subprocess.run(["sh", "-c", '"$@" >&- 2>&-', "sh", *COMMAND, "gpus", "-o", str(file)], timeout=60)
+    assert done.returncode == 0
+    assert file.read_text().startswith("{")

@@ -7,7 +7,7 @@ from anatomy.architecture.skeleton import build_skeleton
 from anatomy.architecture.tree import module_components
 from anatomy.blueprint import Blueprint, Origin
 from anatomy.errors import RecipeError
-from anatomy.planning.sequence import check_sequence
+from anatomy.planning.sequence import check_sequence, longest_sequence
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
 OPT = {"ffn_dim": 64, "word_embed_proj_dim": 32}
@@ -36,7 +36,8 @@ def check(model_type, config, seq_len):
     skeleton = build_skeleton(blueprint)
     components = module_components(skeleton.model, skeleton.config)
     stated = facts_from_config(skeleton.config).context
-    return check_sequence(skeleton.model, components, seq_len, stated)
+    longest = longest_sequence(skeleton.model, components)
+    return check_sequence(skeleton.class_name, seq_len, longest, stated)
 
 
 @pytest.mark.parametrize(("model_type", "config", "most"), LEARNED)
@@ -54,3 +55,19 @@ def test_others_go_on(model_type, config, stated):
     if stated is not None:
         assert f"{stated:,}" in warnings[0]
         assert check(model_type, config, stated) == ()
+
+
+TOWER = SMALL | {"projection_dim": 16}
+
+
+def test_a_model_of_two_towers_has_the_shorter_table():
+    """CLIP (arXiv:2103.00020): 76 tokens and the end of the text, 77 positions. It has no one table of tokens."""
+    config = {
+        "model_type": "clip",
+        "architectures": ["CLIPModel"],
+        "text_config": TOWER,
+        "vision_config": TOWER,
+    }
+    blueprint = Blueprint(id="clip", origin=Origin(kind="file", location="x"), config=config)
+    skeleton = build_skeleton(blueprint)
+    assert longest_sequence(skeleton.model, module_components(skeleton.model, skeleton.config)) == 77

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anatomy.errors import RecipeError
-from anatomy.planning.settings import make_recipe, recipe_from_toml, recipe_to_toml, settings_in_use
+from anatomy.planning.settings import (
+    adapt,
+    complete,
+    make_recipe,
+    recipe_from_toml,
+    recipe_to_toml,
+    settings_in_use,
+)
 from anatomy.training.recipe import Recipe
 
 recipes = st.builds(
@@ -84,3 +91,51 @@ def test_a_dtype_of_loading_needs_autocast():
     assert make_recipe({"precision": "bf16-mixed"}).weight_dtype == "float32"
     with pytest.raises(RecipeError, match="contradicts precision"):
         make_recipe({"precision": "fp16", "load_dtype": "bf16"})
+
+
+def test_a_complete_recipe_says_its_alpha():
+    """PEFT needs a number; left out it is twice the rank."""
+    assert complete(Recipe(r=64)) == Recipe(r=64, alpha=128)
+    assert complete(Recipe(r=64, alpha=1)).alpha == 1
+
+
+def test_defaults_give_way_to_what_the_model_can_run():
+    adapted, why = adapt(Recipe(), (), longest=512, checkpoints=False)
+    assert adapted == Recipe(seq_len=512, gradient_checkpointing="off")
+    assert why.keys() == {"seq_len", "gradient_checkpointing"}
+    assert adapt(Recipe(), (), longest=4096, checkpoints=True) == (Recipe(), {})
+    assert adapt(Recipe(), (), longest=None, checkpoints=True) == (Recipe(), {})
+
+
+def test_what_was_chosen_stays():
+    chosen = ("seq_len", "gradient_checkpointing")
+    assert adapt(Recipe(), chosen, longest=512, checkpoints=False) == (Recipe(), {})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"r": 0},
+        {"r": 2**16 + 1},
+        {"alpha": 0},
+        {"batch_size": 0},
+        {"seq_len": 0},
+        {"grad_accum": 0},
+        {"dropout": 2},
+        {"dropout": float("nan")},
+        {"max_grad_norm": -1},
+        {"max_grad_norm": float("nan")},
+        {"batch_size": 2**16, "seq_len": 2**16},
+        {"target_modules": "["},
+        {"optimizer_name": "sgd"},
+    ],
+)
+def test_a_refusal_has_a_sentence_and_a_hint(settings):
+    with pytest.raises(RecipeError) as caught:
+        make_recipe(settings)
+    assert caught.value.message.endswith(".")
+    assert caught.value.hint
+
+
+def test_the_most_is_accepted():
+    assert make_recipe({"r": 2**16, "batch_size": 2**15, "seq_len": 2**16}).r == 2**16

@@ -22,14 +22,15 @@ from anatomy.report.document import (
     Tree,
 )
 from anatomy.report.plan import plan_document
-from anatomy.units import format_gib
+from anatomy.units import bytes_column
 
 GIB = 1 << 30
+in_gib = bytes_column([4 * GIB])
 TABLE = Table(
     title="Parts",
     columns=(
         Column(name="part", title="part", keep=True),
-        Column(name="size_bytes", title="size", show=format_gib, right=True, keep=True),
+        Column(name="size_bytes", title="size", show=in_gib, right=True, keep=True),
     ),
     rows=(("layers[0] [q_proj]", 3 * GIB), ("a|b *c* <d> _e", GIB)),
     total=("total", 4 * GIB),
@@ -44,7 +45,7 @@ DOCUMENT = Document(
         Bars(
             title="Bars",
             items=(("weights", 3 * GIB), ("rest", GIB), ("none", 0)),
-            show=format_gib,
+            show=in_gib,
             unit="memory",
         ),
         Tree(
@@ -79,10 +80,10 @@ def test_terminal():
            total               4.00 GiB
 
         Bars
-        weights  3.00 GiB  75.00 %  █████████████████████████
-        rest     1.00 GiB  25.00 %  ████████▍
-        none     0.00 GiB   0.00 %
-        total    4.00 GiB
+        weights  3.00 GiB   75.00 %  █████████████████████████
+        rest     1.00 GiB   25.00 %  ████████▍
+        none     0.00 GiB    0.00 %
+        total    4.00 GiB  100.00 %
 
         Tree
         module             n
@@ -157,7 +158,7 @@ def test_table_and_csv_agree_cell_for_cell():
     ).splitlines()
     _, *rows = csv.reader(io.StringIO(render(DOCUMENT, "csv")))
     for row in rows:
-        assert any(row[0] in line and format_gib(int(row[1])) in line for line in terminal)
+        assert any(row[0] in line and in_gib(int(row[1])) in line for line in terminal)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
@@ -202,7 +203,7 @@ def test_every_format_of_a_plan_adds_up(made_plan, format_):
     text = render(plan_document(made_plan), format_, Style(width=80))
     parts, total = PARTS[format_](text)
     assert len(parts) == 2
-    assert sum(parts) == pytest.approx(total, abs=0.005 * (len(parts) + 1) * GIB)
+    assert sum(parts) == pytest.approx(total, abs=0.005 * (len(parts) + 1) * 2**20)
     if format_ in ("json", "csv"):
         assert sum(parts) == total == 160 << 20
 
@@ -220,7 +221,7 @@ def _from_csv(text):
 
 def _from_text(text):
     block = re.split(r"\n\n(?=\S)", text.split("Allocated at the peak")[1].lstrip())[0]
-    sizes = [float(size) * GIB for size in re.findall(r"([\d.]+) GiB", block)]
+    sizes = [float(size) * 2**20 for size in re.findall(r"([\d.]+) MiB", block)]
     return sizes[:-1], sizes[-1]
 
 
@@ -250,3 +251,16 @@ def test_an_optional_column_leaves_when_there_is_no_room():
 def test_names_are_never_broken():
     text = render(Document(title="t", blocks=(WIDE,), table=WIDE), "table", Style(width=30))
     assert "a_name_that_is_never_broken" in text
+
+
+def test_code_keeps_its_marks_in_markdown():
+    said = Notes(items=("run `anatomy gpus --format md`, not a ` alone",))
+    text = render(Document(title="t", blocks=(said,), table=TABLE), "md")
+    assert "- run `anatomy gpus --format md`, not a \\` alone\n" in text
+
+
+def test_all_prose_is_set_to_one_width():
+    words = "word " * 60
+    blocks = (Sentence(text=words), Facts(items=(("fact", words),)), Notes(items=(words,)))
+    text = render(Document(title=words, blocks=blocks, table=TABLE), "table", Style(width=200))
+    assert 95 < max(map(len, text.splitlines())) <= 100

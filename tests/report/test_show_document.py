@@ -1,5 +1,7 @@
 """What `show` says adds up."""
 
+from dataclasses import replace
+
 import pytest
 from tiny_models import TINY_LLAMA, TINY_LLAMA_PARAMETERS
 
@@ -70,7 +72,7 @@ def test_a_tied_head_is_a_line_that_counts_nothing():
     tied = anatomy_of(TINY_LLAMA | {"tie_word_embeddings": True})
     document = show_document(tied)
     (tree,) = blocks(document, Tree)
-    assert tree.root.children[-1].cells == (0, "Linear", "tied to model.embed_tokens.weight")
+    assert tree.root.children[-1].cells == (0, "Linear", "tied to embedding")
     assert any(
         "lm_head.weight = model.embed_tokens.weight" in n for b in blocks(document, Notes) for n in b.items
     )
@@ -120,3 +122,18 @@ def test_json_contract(tiny):
     assert {"total", "stored", "by_component", "by_dtype"} <= data["parameters"].keys()
     assert {"path", "kind", "component", "parameters", "children"} <= data["tree"].keys()
     assert sum(data["parameters"]["by_component"].values()) == data["parameters"]["total"]
+
+
+def test_what_was_set_by_hand_is_said(tiny):
+    document = show_document(tiny, overrides={"num_hidden_layers": 2})
+    assert document.title == "tiny with num_hidden_layers=2"
+    assert document.data["model"]["overrides"] == {"num_hidden_layers": 2}
+    assert show_document(tiny).data["model"]["overrides"] == {}
+
+
+def test_another_total_stands_beside_the_total(tiny):
+    (facts, *_) = blocks(show_document(replace(tiny, also=(("with a head of its own", 123_200),))), Facts)
+    assert facts.items[:2] == (
+        ("parameters", "106.82 K (106,816)"),
+        ("or", "123.20 K (123,200) with a head of its own"),
+    )
