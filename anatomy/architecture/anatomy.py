@@ -14,8 +14,9 @@ from anatomy.architecture.packed import (
     is_quantization_data,
     unpacked_shape,
 )
+from anatomy.architecture.refusals import UnknownArchitectureError
 from anatomy.architecture.site import Shape
-from anatomy.architecture.skeleton import Skeleton, UnknownArchitectureError, build_skeleton, says_untied
+from anatomy.architecture.skeleton import Skeleton, build_skeleton, says_untied
 from anatomy.architecture.stored import Stored, compare
 from anatomy.architecture.tied import TiedGroup, head_is_tied, tied_groups
 from anatomy.architecture.tree import ModuleNode, tree_from_model, tree_from_shapes

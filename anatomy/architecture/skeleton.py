@@ -5,14 +5,13 @@ torch and transformers are imported inside the functions, so that what needs nei
 
 import contextlib
 import copy
-import difflib
-import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from anatomy.architecture.plausible import check_plausible
+from anatomy.architecture.plausible import check_heads, check_plausible
+from anatomy.architecture.refusals import UnknownArchitectureError, first_sentence, refused, unknown_type
 from anatomy.architecture.settings import check_known, drop_other_spellings
 from anatomy.blueprint import Blueprint
 from anatomy.dtypes import BY_NAME
@@ -31,10 +30,6 @@ class Skeleton:
     """The model's class, e.g. 'LlamaForCausalLM'."""
     notes: tuple[str, ...] = ()
     """What was decided while building, in sentences."""
-
-
-class UnknownArchitectureError(ArchitectureError):
-    """The installed transformers has no code for this model; its headers, where known, can still be counted."""
 
 
 # Tried in this order when the config names no class that the installed transformers has. Sequence-to-sequence and
@@ -78,20 +73,20 @@ def build_skeleton(
     Raises ArchitectureError: no config, unknown or remote-only type, sizes or values that the class refuses.
     """
     raw = _raw_config(blueprint)
-    check_plausible(raw)
     with _quiet():
         import torch
 
         config, remote = _config(blueprint, raw, trust_remote_code)
         cls, notes = (remote, []) if remote else _model_class(blueprint, raw, config)
         check_known(blueprint.overrides, config, cls)
+        check_heads(config.to_dict())  # where the class's defaults fill in what the config omits
         options: dict[str, Any] = {} if dtype is None else {"dtype": getattr(torch, _dtype_name(dtype))}
         options |= _attention(cls, attn, notes)
         try:
             with torch.device("meta"):
                 model = cls._from_config(config, **options)
         except Exception as error:  # whatever a model class raises for a config it cannot use
-            raise _refused(blueprint, cls.__name__, error) from error
+            raise refused(blueprint, cls.__name__, raw, error) from error
     notes += _untie_if_stored_untied(blueprint, raw, model)
     return Skeleton(model=model, config=model.config, class_name=type(model).__name__, notes=tuple(notes))
 
@@ -103,6 +98,7 @@ def _raw_config(blueprint: Blueprint) -> dict[str, Any]:
             hint="its headers can still be counted: anatomy show; a run needs a folder with config.json",
         )
     raw: dict[str, Any] = copy.deepcopy(dict(blueprint.config))
+    check_plausible(raw)
     if not isinstance(raw.get("model_type"), str):
         raise UnknownArchitectureError(
             f"{blueprint.id}'s config does not say its model_type, so the class to build is unknown.",
@@ -119,13 +115,13 @@ def _config(blueprint: Blueprint, raw: dict[str, Any], trust: bool) -> tuple[Any
     if model_type not in CONFIG_MAPPING:
         if raw.get("auto_map") and trust:
             return _remote(blueprint, raw)
-        raise _unknown_type(blueprint, raw, list(CONFIG_MAPPING))
+        raise unknown_type(blueprint, raw, list(CONFIG_MAPPING))
     drop_other_spellings(raw, blueprint.overrides, CONFIG_MAPPING)
     values = {k: v for k, v in raw.items() if k != "model_type" and k not in _NOT_ARCHITECTURE}
     try:
         return CONFIG_MAPPING[model_type](**values), None
     except Exception as error:
-        raise _refused(blueprint, f"model type '{model_type}'", error) from error
+        raise refused(blueprint, f"model type '{model_type}'", raw, error) from error
 
 
 def _remote(blueprint: Blueprint, raw: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -145,7 +141,7 @@ def _remote(blueprint: Blueprint, raw: Mapping[str, Any]) -> tuple[Any, Any]:
         return config_class(**{k: v for k, v in raw.items() if k not in _NOT_ARCHITECTURE}), model_class
     except Exception as error:
         raise ArchitectureError(
-            f"The code in {where} could not be loaded: {_first_sentence(error)}",
+            f"The code in {where} could not be loaded: {first_sentence(error)}",
             hint="it may need packages that are not installed, or files that are not here",
         ) from error
 
@@ -231,49 +227,6 @@ def _untie_if_stored_untied(blueprint: Blueprint, raw: Mapping[str, Any], model:
     return [
         f"The checkpoint stores {path}.weight beside the embedding and the config says untied: counted apart."
     ]
-
-
-def _unknown_type(blueprint: Blueprint, raw: Mapping[str, Any], known: list[str]) -> ArchitectureError:
-    model_type = raw["model_type"]
-    close = difflib.get_close_matches(model_type, known, n=3, cutoff=0.6)
-    counting = (
-        " Its parameters can be counted from the checkpoint's headers." if blueprint.tensors is None else ""
-    )
-    if raw.get("auto_map"):
-        message = (
-            f"{blueprint.id} (model type '{model_type}') is built by code in its own repository, "
-            "which is not run unless you say so."
-        )
-        return UnknownArchitectureError(
-            message, hint=f"read that code, then add --trust-remote-code.{counting}"
-        )
-    return UnknownArchitectureError(
-        f"The installed transformers has no model type '{model_type}' ({blueprint.id}).",
-        hint=f"update transformers.{counting}{_did_you_mean(close)}",
-    )
-
-
-def _did_you_mean(close: list[str]) -> str:
-    return f" Close names: {', '.join(close)} (--set model_type=NAME)." if close else ""
-
-
-def _refused(blueprint: Blueprint, what: str, error: Exception) -> ArchitectureError:
-    if isinstance(error, ImportError):
-        return ArchitectureError(
-            f"{blueprint.id} needs a package that is not installed: {_first_sentence(error)}",
-            hint="install the package that the sentence names",
-        )
-    return ArchitectureError(
-        f"{blueprint.id}'s config is not valid for {what}: {_first_sentence(error)}",
-        hint="correct the value in the config, or override it with --set KEY=VALUE",
-    )
-
-
-def _first_sentence(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    if isinstance(error, KeyError | AttributeError) or not text:
-        text = f"{type(error).__name__} {text}"
-    return re.split(r"(?<=[a-z\])'\"])\. ", text, maxsplit=1)[0][:300].rstrip(".") + "."
 
 
 @contextlib.contextmanager

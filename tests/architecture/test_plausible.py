@@ -21,6 +21,19 @@ from anatomy.errors import ArchitectureError
         ({"text_config": {"intermediate_size": 10**15}}, "text_config.intermediate_size"),
         ({"num_key_value_heads": [4, -4]}, "num_key_value_heads is -4"),
         ({"d_model": float("inf")}, "d_model is inf"),
+        ({"num_hidden_layers": 0}, "num_hidden_layers is 0"),
+        ({"num_attention_heads": 0}, "num_attention_heads is 0"),
+        ({"num_key_value_heads": 0}, "num_key_value_heads is 0"),
+        ({"vocab_size": 0}, "vocab_size is 0"),
+        ({"max_position_embeddings": -1}, "max_position_embeddings is -1"),
+        ({"vision_config": {"patch_size": 0}}, "vision_config.patch_size is 0"),
+        ({"num_attention_heads": 3, "num_key_value_heads": 8}, "num_attention_heads is 3, which"),
+        ({"text_config": {"num_attention_heads": 6, "num_key_value_heads": 4}}, "text_config.num_key_value"),
+        ({"torch_dtype": "zorg"}, "torch_dtype is 'zorg'"),
+        ({"text_config": {"dtype": "bf16"}}, "text_config.dtype is 'bf16'"),
+        ({"model_type": 7}, "model_type is 7"),
+        ({"architectures": "LlamaForCausalLM"}, "architectures is 'LlamaForCausalLM'"),
+        ({"architectures": [7]}, "must be a list of class names"),
     ],
 )
 def test_refused_with_the_name_of_the_key(config, said):
@@ -34,6 +47,22 @@ def test_real_sizes_and_defaults_pass():
     check_plausible({"hidden_size": 16384, "num_hidden_layers": 126, "vocab_size": 262208, "n_inner": None})
     check_plausible({"n_routed_experts": 384, "moe_intermediate_size": [1024, 2048], "hidden_act": "silu"})
     check_plausible({"max_position_embeddings": 10485760, "vision_config": {"hidden_size": 1152}})
+
+
+def test_what_is_meant_is_offered():
+    for config, meant in (
+        ({"dtype": "bf16"}, "dtype=bfloat16"),
+        ({"dtype": "torch.float16"}, "dtype=float16"),
+        ({"architectures": "LlamaForCausalLM"}, """architectures='["LlamaForCausalLM"]'"""),
+    ):
+        with pytest.raises(ArchitectureError) as caught:
+            check_plausible(config)
+        assert meant in caught.value.hint
+
+
+def test_a_layer_may_lack_what_others_have():
+    check_plausible({"num_key_value_heads": [8, 0, 8], "num_attention_heads": 32, "decoder_layers": 0})
+    check_plausible({"num_nextn_predict_layers": 0, "image_size": {"height": 224, "width": 224}})
 
 
 def test_no_key_is_bounded_twice():

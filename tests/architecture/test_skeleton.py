@@ -99,14 +99,29 @@ def test_unknown_type_has_close_matches(blueprint_of):
     ("config", "said"),
     [
         ({"hidden_size": 8}, "model_type"),
-        ({**LLAMA, "num_attention_heads": 0}, "not valid"),
-        ({**LLAMA, "hidden_act": "no such activation"}, "no such activation"),
+        ({"model_type": 7}, "model_type is 7"),
+        ({**LLAMA, "num_attention_heads": 0}, "num_attention_heads is 0"),
+        ({**LLAMA, "hidden_act": "zorg"}, "does not know 'zorg': hidden_act"),
+        ({**LLAMA, "rope_scaling": {"rope_type": "zorg"}}, "does not know 'zorg': rope_scaling.rope_type"),
+        ({**LLAMA, "num_key_value_heads": None, "architectures": "LlamaModel"}, "a list of class names"),
+        ({"model_type": "qwen3", **TINY, "num_attention_heads": 3}, "num_key_value_heads (32)"),
+        (
+            {"model_type": "distilbert", "n_layers": 1, "activation": "zorg"},
+            "does not know 'zorg': activation",
+        ),
+        ({"model_type": "convbert", "num_hidden_layers": 1, "head_ratio": 0}, "one of its zeros: head_ratio"),
+        ({"model_type": "vit", "patch_size": [0, 16]}, "patch_size is 0"),
         ({**LLAMA, "architectures": ["BertForMaskedLM"]}, "contradicts itself"),
         ({**LLAMA, "hidden_size": "4096"}, "must be an integer"),
     ],
 )
 def test_invalid_configs_are_one_sentence(config, said, blueprint_of):
     assert said in refusal(blueprint_of(config)).message
+
+
+def test_close_words_for_a_word_that_the_class_does_not_know(blueprint_of):
+    assert "gelu" in refusal(blueprint_of({**LLAMA, "hidden_act": "gelo"})).hint
+    assert "yarn" in refusal(blueprint_of({**LLAMA, "rope_scaling": {"rope_type": "yarm"}})).hint
 
 
 def test_no_config(blueprint_of):
