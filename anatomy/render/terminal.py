@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.constrain import Constrain
 from rich.table import Table as Grid
@@ -128,21 +129,31 @@ def _table(block: Table, style: Style) -> Iterator[RenderableType]:
 def _columns_with_room(
     columns: tuple[Column, ...], lines: list[tuple[str, ...]], width: int
 ) -> tuple[int, ...]:
-    """The columns to show: all, or without the optional ones when they would be squeezed."""
-    widths = [max(map(len, (column.title, *(line[i] for line in lines)))) for i, column in enumerate(columns)]
-    needed = sum(w + GAP for w, column in zip(widths, columns, strict=True) if not column.optional)
-    room = width - needed
-    return tuple(
-        i for i, column in enumerate(columns) if not column.optional or room >= min(widths[i], LEAST_OPTIONAL)
+    """The columns to show: all, or without those optional ones, the last first, that would be squeezed."""
+    widths = [
+        max(map(cell_len, (column.title, *(line[i] for line in lines)))) for i, column in enumerate(columns)
+    ]
+    room = (
+        width + GAP - sum(w + GAP for w, column in zip(widths, columns, strict=True) if not column.optional)
     )
+    kept = []
+    for i, column in enumerate(columns):
+        wanted = min(widths[i], LEAST_OPTIONAL) + GAP if column.optional else 0
+        if wanted <= room or not column.optional:
+            kept.append(i)
+            room -= wanted
+    return tuple(kept)
+
+
+def _left_out(columns: tuple[Column, ...], kept: tuple[int, ...]) -> list[str]:
+    return [column.title for i, column in enumerate(columns) if i not in kept]
 
 
 def _remarks(block: Table, style: Style, *, hidden: int, kept: tuple[int, ...]) -> Iterator[RenderableType]:
     """What a table left out, and its caption."""
-    absent = [column.title for i, column in enumerate(block.columns) if i not in kept]
-    more = [f"{hidden} more"] if hidden else []
-    if more or absent:
-        yield _dim(f"{', '.join(more + absent)}: with --format md, csv or json")
+    more = ([f"{hidden} more"] if hidden else []) + _left_out(block.columns, kept)
+    if more:
+        yield _dim(f"{', '.join(more)}: with --format md, csv or json")
     if block.caption:
         yield _dim(block.caption)
 
@@ -201,11 +212,19 @@ def _sentence(block: Sentence, style: Style) -> Iterator[RenderableType]:
 
 def _tree(block: Tree, style: Style) -> Iterator[RenderableType]:
     yield _heading(block.title)
-    grid = _grid((Column(name="label", title=block.heading, keep=True), *block.columns))
-    for guide, branch in _lines(block.root):
-        cells = [Text(column.show(value)) for column, value in zip(block.columns, branch.cells, strict=True)]
-        grid.add_row(Text.assemble((guide, "dim"), branch.label), *cells)
+    columns = (Column(name="label", title=block.heading, keep=True), *block.columns)
+    branches = list(_lines(block.root))
+    lines = [
+        (guide + branch.label, *(c.show(v) for c, v in zip(block.columns, branch.cells, strict=True)))
+        for guide, branch in branches
+    ]
+    kept = _columns_with_room(columns, lines, style.width)
+    grid = _grid(tuple(columns[i] for i in kept))
+    for (guide, branch), line in zip(branches, lines, strict=True):
+        grid.add_row(Text.assemble((guide, "dim"), branch.label), *(Text(line[i]) for i in kept[1:]))
     yield grid
+    if absent := _left_out(columns, kept):
+        yield _dim(f"{', '.join(absent)}: with --format md or json")
 
 
 def _lines(root: Branch) -> Iterator[tuple[str, Branch]]:

@@ -102,14 +102,16 @@ def _fitting(fit: Fit) -> str:
 def _peak(plan: Plan) -> Facts:
     found = plan.footprint
     trainable = format_share(plan.trainable_parameters, plan.total_parameters)
-    show = bytes_column([found.peak_allocated_bytes, found.peak_reserved_bytes, plan.device_bytes])
     return Facts(
         items=(
-            ("peak allocated", f"{show(found.peak_allocated_bytes)}  blocks in use"),
-            ("peak reserved", f"{show(found.peak_reserved_bytes)}  held by torch's caching allocator"),
+            ("peak allocated", f"{format_bytes(found.peak_allocated_bytes)}  blocks in use"),
+            (
+                "peak reserved",
+                f"{format_bytes(found.peak_reserved_bytes)}  held by torch's caching allocator",
+            ),
             (
                 "on the device",
-                f"{show(plan.device_bytes)}  reserved + {format_bytes(plan.context_bytes)} CUDA context "
+                f"{format_bytes(plan.device_bytes)}  reserved + {format_bytes(plan.context_bytes)} CUDA context "
                 f"({plan.device})",
             ),
             (

@@ -125,8 +125,8 @@ def _kinds(kinds: Sequence[str]) -> str:
 def _components(anatomy: Anatomy) -> Table:
     total = anatomy.total
     rows = [(name, n, n / total, *bytes_as(n)) for name, n in anatomy.by_component.items()]
-    shown = [bytes_column(column) for column in zip(*(row[3:] for row in rows), strict=True)]
     sums = [sum(column) for column in zip(*(row[1:] for row in rows), strict=True)]
+    shown = [bytes_column([total]) for total in sums[2:]]
     formats = ("fp32", "bf16", "int8", "nf4")
     return Table(
         title="Components",
@@ -135,7 +135,7 @@ def _components(anatomy: Anatomy) -> Table:
             Column(name="parameters", title="parameters", show=lambda n: f"{n:,}", right=True, keep=True),
             Column(name="share", title="share", show=lambda part: share_of(part, 1), right=True, keep=True),
             *(
-                Column(name=f"{name}_bytes", title=name, show=show, right=True, keep=True)
+                Column(name=f"{name}_bytes", title=name, show=show, right=True, keep=True, optional=True)
                 for name, show in zip(formats, shown, strict=True)
             ),
         ),
@@ -154,7 +154,7 @@ def _tree(anatomy: Anatomy, depth: int | None) -> Tree:
         root=root,
         columns=(
             Column(name="parameters", title="parameters", show=lambda n: f"{n:,}", right=True, keep=True),
-            Column(name="kind", title="class"),
+            Column(name="kind", title="class", optional=True),
             Column(name="component", title="component", keep=True),
         ),
     )

@@ -264,3 +264,31 @@ def test_all_prose_is_set_to_one_width():
     blocks = (Sentence(text=words), Facts(items=(("fact", words),)), Notes(items=(words,)))
     text = render(Document(title=words, blocks=blocks, table=TABLE), "table", Style(width=200))
     assert 95 < max(map(len, text.splitlines())) <= 100
+
+
+def test_optional_columns_leave_one_after_the_other():
+    columns = (
+        Column(name="name", title="name", keep=True),
+        *(Column(name=f"n{i}", title=f"n{i}", keep=True, optional=True) for i in range(3)),
+    )
+    table = Table(columns=columns, rows=(("x" * 20, *["1" * 10] * 3),))
+    document = Document(title="t", blocks=(table,), table=table)
+    for width, left_out in ((56, ""), (55, "n2:"), (44, "n2:"), (43, "n1, n2:"), (31, "n0, n1, n2:")):
+        _, _, *said = render(document, "table", Style(width=width)).splitlines()[1:]
+        assert len(said[0]) <= width
+        assert " ".join(said[1:]) == (f"{left_out} with --format md, csv or json" if left_out else "")
+
+
+def test_a_tree_leaves_out_a_class_rather_than_be_wider_than_the_terminal():
+    columns = (
+        Column(name="kind", title="class", optional=True),
+        Column(name="component", title="component", keep=True),
+    )
+    leaf = Branch(label="a_long_name_of_a_module", cells=("ALongNameOfAClass", "attention.query"))
+    tree = Tree(heading="module", columns=columns, root=Branch(label="M", cells=("M", ""), children=(leaf,)))
+    document = Document(title="t", blocks=(tree,), table=TABLE)
+    wide, narrow = (render(document, "table", Style(width=width)) for width in (80, 50))
+    assert "ALongNameOfAClass" in wide
+    assert "Class" not in narrow
+    assert "class: with --format md or json" in narrow
+    assert max(map(len, narrow.splitlines())) <= 50
