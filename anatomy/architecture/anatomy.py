@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from anatomy.architecture.components import COMPONENTS
-from anatomy.architecture.facts import Facts, facts_from_config
+from anatomy.architecture.facts import Facts, facts_from_config, prediction_layers
 from anatomy.architecture.packed import (
     held_name,
     is_buffer,
@@ -15,6 +15,7 @@ from anatomy.architecture.packed import (
     unpacked_shape,
 )
 from anatomy.architecture.refusals import UnknownArchitectureError
+from anatomy.architecture.remarks import other_note, surplus_note
 from anatomy.architecture.site import Shape
 from anatomy.architecture.skeleton import Skeleton, build_skeleton, says_untied
 from anatomy.architecture.stored import Stored, compare
@@ -136,7 +137,15 @@ def take_apart(skeleton: Skeleton, blueprint: Blueprint) -> Anatomy:
     stored = None
     if blueprint.tensors:
         prefix = getattr(model, "base_model_prefix", "")
-        stored = compare(blueprint.tensors, tree, facts=facts, tied=tied, buffers=buffers, base_prefix=prefix)
+        stored = compare(
+            blueprint.tensors,
+            tree,
+            facts=facts,
+            tied=tied,
+            buffers=buffers,
+            base_prefix=prefix,
+            predicting=prediction_layers(config),
+        )
     return Anatomy(
         id=blueprint.id,
         origin=str(blueprint.origin),
@@ -150,7 +159,13 @@ def take_apart(skeleton: Skeleton, blueprint: Blueprint) -> Anatomy:
         dtype=str(next(iter(model.parameters())).dtype).removeprefix("torch."),
         stored=stored,
         also=also,
-        notes=(*blueprint.notes, *skeleton.notes, *notes),
+        notes=(
+            *blueprint.notes,
+            *skeleton.notes,
+            *notes,
+            *surplus_note(stored, facts),
+            *other_note(tree, unclassified),
+        ),
     )
 
 
@@ -175,7 +190,7 @@ def count_headers(blueprint: Blueprint) -> Anatomy:
         unclassified=unclassified,
         buffers={t.name: t.elements for t in blueprint.tensors if is_buffer(t)},
         stored=compare(blueprint.tensors, tree, facts=facts),
-        notes=(*blueprint.notes, *notes),
+        notes=(*blueprint.notes, *notes, *other_note(tree, unclassified)),
     )
 
 

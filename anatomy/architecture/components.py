@@ -193,6 +193,9 @@ def _convolution(site: Site) -> Parts | None:
     return _whole(site, "mixer") if by_kind else None
 
 
+OTHER_KINDS = "scales, gates and mixing weights of the residual stream, and of logits"
+"""What is counted as 'other' although it was recognised: see `_residual`."""
+
 _ATTENTION_ROLES: dict[str, Recognizer] = {
     "fused_qkv": split_qkv,
     "latent_kv_up": split_latent_kv,
@@ -225,21 +228,22 @@ def dominant(parts: Mapping[str, int]) -> str:
     return max(parts, key=lambda name: parts[name]) if parts else ""
 
 
-_GROUPS: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({"attention"}), "attention.other"),
-    (frozenset({"ffn"}), "ffn.other"),
-    (frozenset({"experts"}), "experts.routed"),
-    (frozenset({"experts", "router"}), "experts.routed"),
-)
+_GROUPS: dict[frozenset[str], str] = {
+    frozenset({"attention"}): "attention",
+    frozenset({"ffn"}): "ffn",
+    frozenset({"experts"}): "experts",
+    frozenset({"experts", "router"}): "experts",
+}
+"""Families of components that one block may hold -> the group that the block is shown as."""
 
 
 def group_component(parts: Mapping[str, int]) -> str:
-    """What a container is, from the parts of all it holds: one component, a family's 'other', or ''.
+    """What a module is, from the parts of all it holds: one component, a group of them, or ''.
 
-    A block of attention is 'attention.other', whatever norms it holds; a whole layer is ''.
+    A block of attention is 'attention', whatever norms it holds; a router with its experts is 'experts'; a whole
+    layer is ''. A group is never the name of a component, so it cannot be mistaken for one of the totals.
     """
     names = {name for name in parts if name != "norm"} or set(parts)
     if len(names) == 1:
         return next(iter(names))
-    families = frozenset(name.partition(".")[0] for name in names)
-    return next((name for members, name in _GROUPS if families == members), "")
+    return _GROUPS.get(frozenset(name.partition(".")[0] for name in names), "")

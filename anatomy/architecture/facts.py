@@ -91,6 +91,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 """Our name of a fact -> the names that configs give it, the commonest first."""
 
 _ENCODER_LAYERS = ("encoder_layers", "num_encoder_layers")
+_PREDICTION_LAYERS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_layers")
 _LAYER_KINDS = ("layer_types", "layers_block_type", "block_types", "attention_layers")
 
 
@@ -104,6 +105,11 @@ def facts_from_config(config: Any) -> Facts:
         values["encoder_layers"] = _first_integer(text, (*_ENCODER_LAYERS, "num_layers"))
         values["layers"] = _first_integer(text, ("decoder_layers", "num_decoder_layers")) or values["layers"]
     return _derive(Facts(**values), text)
+
+
+def prediction_layers(config: Any) -> int:
+    """Layers that predict tokens further ahead (MTP), which the config names and classes mostly do not build."""
+    return _first_integer(_text_part(config), _PREDICTION_LAYERS) or 0
 
 
 def _derive(facts: Facts, text: Any) -> Facts:

@@ -31,6 +31,8 @@ class Stored:
     """torch's dtype name -> stored elements."""
     difference: tuple[tuple[str, int], ...]
     """(what, elements): adds up exactly to `elements` minus the model's parameters."""
+    surplus: tuple[str, ...] = ()
+    """Layers that are stored like those of the model but lie beyond the config's count, e.g. 'model.layers.3'."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -39,6 +41,7 @@ class Stored:
             "bytes": self.stored_bytes,
             "by_dtype": dict(self.by_dtype),
             "difference": [{"what": what, "elements": count} for what, count in self.difference],
+            "surplus": list(self.surplus),
         }
 
 
@@ -50,10 +53,15 @@ def compare(
     tied: Iterable[TiedGroup] = (),
     buffers: Mapping[str, int] | None = None,
     base_prefix: str = "",
+    predicting: int = 0,
 ) -> Stored:
-    """Set a checkpoint's headers beside a model's tree."""
+    """Set a checkpoint's headers beside a model's tree.
+
+    `predicting`: the prediction layers that the config names, which are stored after the others.
+    """
     tensors = tuple(tensors)
     ledger = _Ledger(tree, facts, tuple(tied), buffers or {}, base_prefix)
+    ledger.find_surplus(tensors, predicting)
     for tensor in tensors:
         ledger.enter(tensor)
     by_dtype: Counter[str] = Counter()
@@ -64,6 +72,7 @@ def compare(
         stored_bytes=sum(tensor.stored_bytes for tensor in tensors),
         by_dtype=dict(by_dtype),
         difference=ledger.items(),
+        surplus=tuple(ledger.surplus),
     )
 
 
@@ -86,9 +95,24 @@ class _Ledger:
         self.aliases = {path: group.counted for group in tied for path in group.also}
         self.buffers = buffers
         self.last_layer = _last_layers(self.held)
+        self.surplus: dict[str, None] = {}
         self.met: set[str] = set()
         self.counts: Counter[str] = Counter()
         self.unmatched: list[TensorHeader] = []
+
+    def find_surplus(self, tensors: Iterable[TensorHeader], predicting: int) -> None:
+        """Note the layers beyond the model's last that are stored with the same names and shapes as one within."""
+        layers: dict[tuple[str, int], set[tuple[str, tuple[int, ...]]]] = {}
+        for tensor in tensors:
+            if found := re.match(r"(.*?)\.(\d+)\.(.*)", tensor.name):
+                layers.setdefault((found[1], int(found[2])), set()).add((found[3], tensor.shape))
+        last = {prefix: self._last_of(prefix) for prefix, _ in layers}
+        for (prefix, index), stored in sorted(layers.items()):
+            end = last[prefix]
+            if end is None or index <= end + predicting:
+                continue
+            if any(layers.get((prefix, within)) == stored for within in range(end + 1)):
+                self.surplus[f"{prefix}.{index}"] = None
 
     def enter(self, tensor: TensorHeader) -> None:
         """Find the first explanation that fits."""
@@ -97,6 +121,8 @@ class _Ledger:
             self._match(tensor, path)
         elif is_quantization_data(tensor):
             self.counts["scales and other data of quantized weights"] += tensor.elements
+        elif _layer_of(tensor.name) in self.surplus:
+            self.counts["layers like the model's own, beyond the config's count"] += tensor.elements
         elif self._beyond_last_layer(tensor.name):
             self.counts["prediction layers that the class does not build"] += tensor.elements
         elif is_buffer(tensor) or self._known(tensor.name, self.buffers):
@@ -149,10 +175,13 @@ class _Ledger:
         found = re.match(r"(.*?)\.(\d+)\.", name)
         if not found:
             return False
-        prefix, index = found[1], int(found[2])
+        last = self._last_of(found[1])
+        return last is not None and int(found[2]) > last
+
+    def _last_of(self, prefix: str) -> int | None:
+        """The last index that the model's list of layers has, the list named as the checkpoint names it."""
         lists = (prefix, f"{self.base}.{prefix}", prefix.removeprefix(f"{self.base}."))
-        last = next((self.last_layer[p] for p in lists if p in self.last_layer), None)
-        return last is not None and index > last
+        return next((self.last_layer[p] for p in lists if p in self.last_layer), None)
 
     def _left_over(self) -> list[tuple[str, int]]:
         """Per component: what is stored under names that the model lacks, less what it holds under names not stored."""
@@ -183,6 +212,12 @@ def _describe(component: str, stored: int, held: int, names: tuple[str, ...]) ->
     if stored == 0:
         return f"{component}: in the model, not stored ({listed})"
     return f"{component}: stored under other names, with another count ({listed})"
+
+
+def _layer_of(name: str) -> str:
+    """'model.layers.3.mlp.up_proj.weight' -> 'model.layers.3'; '' of what lies in no numbered list."""
+    found = re.match(r"(.*?\.\d+)\.", name)
+    return found[1] if found else ""
 
 
 def _group(name: str) -> str:

@@ -31,7 +31,7 @@ class ModuleNode:
     kind: str
     """Class name; '' when only headers are known."""
     component: str
-    """A component name; a family's 'other' for a block of several ('attention.other'); '' for a mixed container."""
+    """The one component of all it holds, norms aside; 'attention', 'ffn' or 'experts' for a block of several; else ''."""
     own: tuple[OwnParameter, ...]
     """Parameters that it owns itself; a tied parameter only where it is counted."""
     children: tuple["ModuleNode", ...]
@@ -117,17 +117,26 @@ def tree_from_shapes(shapes: Mapping[str, Shape], facts: Facts) -> tuple[ModuleN
     return _grow(list(_prefixes(shapes)), around, parts), unknown
 
 
-def module_components(model: Any, config: Any) -> dict[str, str]:
-    """Every module path -> its component.
+_STANDS_FOR = {"attention": "attention.other", "ffn": "ffn.other", "experts": "experts.routed"}
+"""A group -> the component to which goes what the block as a whole does, e.g. the scores of an attention."""
 
-    A leaf has its dominant component, a block of one family the family's 'other', a mixed container ''. A module
-    without parameters (an activation function, a dropout) belongs to what contains it.
+
+def module_components(model: Any, config: Any) -> dict[str, str]:
+    """Every module path -> the one component to which what it computes is attributed.
+
+    A leaf has its dominant component, a block of one family the family's 'other' (of experts the routed ones), a
+    mixed container ''. A module without parameters (an activation function, a dropout) belongs to what contains it.
     """
     tree, _ = tree_from_model(model, config)
     found: dict[str, str] = {}
     for node in tree.walk():
         parent = found.get(node.path.rpartition(".")[0], "") if node.path else ""
-        found[node.path] = node.component or (parent if node.parameters == 0 else "")
+        own = (
+            _STANDS_FOR.get(node.component, node.component)
+            if node.children
+            else dominant(node.by_component())
+        )
+        found[node.path] = own or (parent if node.parameters == 0 else "")
     return found
 
 
@@ -152,7 +161,7 @@ def _grow(paths: list[str], around: Surroundings, parts: Mapping[str, Parts]) ->
         node = ModuleNode(
             path=path,
             kind=around.kinds.get(path, ""),
-            component=group_component(counts) if grown else dominant(counts),
+            component=group_component(counts),
             own=mine,
             children=tuple(child for child, _ in grown),
         )

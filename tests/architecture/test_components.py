@@ -1,5 +1,6 @@
 """Which part of a model each parameter is."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -254,3 +255,43 @@ def test_parts_add_up_to_every_parameter(model_type, blueprint_of):
     sizes = {path: parameter.numel() for path, parameter in skeleton.model.named_parameters()}
     assert {path: sum(count for _, count in split) for path, split in parts.items()} == sizes
     assert {name for split in parts.values() for name, _ in split} <= set(COMPONENTS)
+
+
+def test_a_block_of_experts_and_their_router_is_named_as_neither(blueprint_of):
+    """The tree must not call routed experts what the table of components counts as the router."""
+    moe = {"num_local_experts": 4, "num_experts_per_tok": 2}
+    blueprint = blueprint_of({"model_type": "mixtral", **TINY, **HEADS, **moe})
+    tree = anatomy_from(blueprint).tree
+    nodes = {node.path: node for node in tree.walk()}
+    block = nodes["model.layers.0.mlp"]
+    assert block.component == "experts"
+    assert set(block.by_component()) == {"router", "experts.routed"}
+    assert nodes["model.layers.0.mlp.gate"].component == "router"
+    assert nodes["model.layers.0.mlp.experts"].component == "experts.routed"
+    skeleton = build_skeleton(blueprint)
+    assert module_components(skeleton.model, skeleton.config)["model.layers.0.mlp"] == "experts.routed"
+
+
+@pytest.mark.parametrize("model_type", ["llama", "gpt2", "mixtral", "deepseek_v3", "clip", "t5", "jamba"])
+def test_a_component_in_the_tree_holds_nothing_else_than_norms(model_type, blueprint_of):
+    for node in anatomy_from(blueprint_of({"model_type": model_type})).tree.walk():
+        if node.component in COMPONENTS:
+            assert set(node.by_component()) <= {node.component, "norm"}
+        else:
+            assert node.component in ("", "attention", "ffn", "experts")
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"model_type": "mllama"}, "cross_attn_attn_gate (8)"),
+        ({"model_type": "clip", "architectures": ["CLIPModel"]}, "logit_scale (1)"),
+        ({"model_type": "deepseek_v4", "num_hidden_layers": 2}, "model.layers.*.attn_hc.fn ("),
+    ],
+)
+def test_what_is_counted_as_other_is_either_named_or_unclassified(config, said, blueprint_of):
+    anatomy = anatomy_from(blueprint_of(config))
+    (note,) = [note for note in anatomy.notes if note.startswith("'other' counts")]
+    assert said in note
+    assert sum(map(int, re.findall(r"\((\d+)\)", note))) == anatomy.by_component["other"]
+    assert anatomy.unclassified == ()

@@ -204,3 +204,47 @@ def test_bytes_and_dtypes(blueprint_of):
     )
     assert anatomy.stored.stored_bytes == 4 * 8 + 2 * 3
     assert anatomy.by_dtype == {"float32": 8, "bfloat16": 3}
+
+
+def six_layers(blueprint_of, **config):
+    """A checkpoint of six layers beside a config that counts three."""
+    tiny = {"hidden_size": 32, "intermediate_size": 64, "vocab_size": 48, "num_attention_heads": 4}
+    config = {"model_type": "llama", "tie_word_embeddings": False, **tiny, **config}
+    stored = layout(blueprint_of({**config, "num_hidden_layers": 6}))
+    layer = (32 * 32 * 4) + 3 * 32 * 64 + 2 * 32
+    return {**config, "num_hidden_layers": 3}, stored, layer
+
+
+def test_more_layers_than_the_config_counts_are_a_loud_contradiction(blueprint_of):
+    config, stored, layer = six_layers(blueprint_of)
+    anatomy = anatomy_from(blueprint_of(config, stored))
+    check(
+        anatomy,
+        2 * 48 * 32 + 32 + 6 * layer,
+        {"layers like the model's own, beyond the config's count": 3 * layer},
+    )
+    assert anatomy.stored.surplus == ("model.layers.3", "model.layers.4", "model.layers.5")
+    (warning,) = [note for note in anatomy.notes if note.startswith("WARNING")]
+    assert "counts 3 layers, but 3 more" in warning
+    assert "model.layers.3 to model.layers.5" in warning
+
+
+def test_layers_of_another_structure_are_prediction_layers(blueprint_of):
+    config, stored, layer = six_layers(blueprint_of)
+    stored = [(name, shape) for name, shape in stored if not any(f".{n}." in name for n in (4, 5))]
+    stored += [("model.layers.3.eh_proj.weight", (32, 64)), ("model.layers.3.enorm.weight", (32,))]
+    anatomy = anatomy_from(blueprint_of(config, stored))
+    assert dict(anatomy.stored.difference) == {
+        "prediction layers that the class does not build": layer + 32 * 64 + 32
+    }
+    assert not any("WARNING" in note for note in anatomy.notes)
+
+
+def test_prediction_layers_that_the_config_names_are_no_contradiction(blueprint_of):
+    config, stored, layer = six_layers(blueprint_of)
+    anatomy = anatomy_from(blueprint_of({**config, "num_nextn_predict_layers": 2}, stored))
+    assert dict(anatomy.stored.difference) == {
+        "prediction layers that the class does not build": 2 * layer,
+        "layers like the model's own, beyond the config's count": layer,
+    }
+    assert anatomy.stored.surplus == ("model.layers.5",)
