@@ -28,7 +28,8 @@ class Category(StrEnum):
     OPTIMIZER = "optimizer states"
     """Moments, master weights, step counters."""
     ACTIVATIONS = "activations"
-    """Born in forward (or in its recomputation) and kept for backward; the batch itself as well."""
+    """Born in forward (or in its recomputation) and kept for backward; the batch itself as well, and the
+    low-precision copies of weights that autocast keeps."""
     LOGITS = "logits and loss"
     """The head's output, the loss and their gradients."""
     TEMPORARIES = "temporaries"

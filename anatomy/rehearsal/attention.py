@@ -127,11 +127,13 @@ def cpu_attention(used: dict[str, None]) -> Callable[..., torch.Tensor]:
         enable_gqa: bool = False,
     ) -> torch.Tensor:
         mask = _float_mask(attn_mask, query.dtype)
-        # sdp_utils_cpp.cpp, use_flash_attention_cpp(): no dropout, no mask that needs a gradient, equal head sizes.
+        # sdp_utils_cpp.cpp, use_flash_attention_cpp(): no dropout, no mask that needs a gradient, equal head sizes,
+        # and equally many heads unless they may be grouped.
         flash = (
             dropout_p == 0.0
             and (mask is None or not mask.requires_grad)
             and query.shape[-1] == value.shape[-1]
+            and (enable_gqa or query.shape[1] == key.shape[1])
         )
         used["flash" if flash else "math"] = None
         if flash:

@@ -192,6 +192,7 @@ class _Rehearsing:
                 *self.recorder.questions.assumed,
                 *self._kernels(),
                 *self._packed(),
+                *_fused_targets(adapted.targets),
             ),
             not_modelled=(*NOT_MODELLED, *self._unknown()),
             versions=versions,
@@ -226,6 +227,12 @@ NOT_MODELLED: tuple[str, ...] = (
     "fragmentation from batches of other lengths",
 )
 _PAGED = "pages of a paged optimizer's states that are on the device while it steps"
+
+
+def _fused_targets(targets: tuple[str, ...]) -> tuple[str, ...]:
+    """Adapters on fused experts are many, and easily overlooked behind 'all-linear'."""
+    fused = [name for name in targets if "." in name]
+    return (f"PEFT also adapts fused parameters: {', '.join(fused)}",) if fused else ()
 
 
 _OWN = "/anatomy/rehearsal/"

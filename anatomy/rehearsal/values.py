@@ -1,8 +1,8 @@
-"""Real values for the small integer tensors of a rehearsal: ids, masks, positions.
+"""Real values for the small tensors of a rehearsal that depend on no weight: ids, masks, positions.
 
-A meta tensor has no data, yet models ask: is anything padded? which rows hold the end token? Each integer or
-boolean tensor made from known ones gets its value computed beside it on the CPU, so that such a question is
-answered with the truth. What depends on weights or activations has no value, and a question about it is refused.
+A meta tensor has no data, yet models ask: is anything padded? which rows hold the end token? Each tensor made from
+known ones (or from a constant) gets its value computed beside it on the CPU, so that such a question is answered
+with the truth. What depends on weights or activations has no value, and a question about it is refused.
 """
 
 from collections.abc import Callable
@@ -12,10 +12,12 @@ import torch
 from torch.utils._pytree import tree_map_only
 
 LARGEST = 2**24
-"""Elements above which a value is not followed (16 M booleans are a 4096 x 4096 mask)."""
+"""Bytes above which a value is not followed (16 MiB of booleans are a 4096 x 4096 mask)."""
+LARGEST_FLOAT = 2**20
+"""The same for floating-point tensors: a mask of ones is small, a state of zeros is not asked about."""
 
-_EXACT = frozenset({torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64})
 _ATTRIBUTE = "_anatomy_value"
+_UNDEFINED = frozenset({torch.ops.aten.empty.memory_format, torch.ops.aten.empty_strided.default})
 _RANDOM = torch.Tag.nondeterministic_seeded
 
 
@@ -43,6 +45,8 @@ class Values:
         """After `func` ran on meta: compute the same on the known values, if all of them are known."""
         if func._schema.is_mutable:
             self._follow_mutation(func, args, kwargs)
+        elif func in _UNDEFINED:
+            return
         elif isinstance(out, torch.Tensor):
             if _worth_following(out) and _RANDOM not in func.tags:
                 self._attach(func, args, kwargs, [out])
@@ -91,7 +95,8 @@ class Values:
 
 
 def _worth_following(tensor: torch.Tensor) -> bool:
-    return tensor.dtype in _EXACT and tensor.device.type == "meta" and tensor.numel() <= LARGEST
+    limit = LARGEST_FLOAT if tensor.is_floating_point() else LARGEST
+    return bool(tensor.device.type == "meta" and tensor.numel() * tensor.element_size() <= limit)
 
 
 def _written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[torch.Tensor]:

@@ -118,7 +118,8 @@ def test_levels_agree_without_any_mode(family: str, checkpointing: str, method: 
         wrapped = end - predicted_end - (counters if counted else 0)
         assert wrapped % 8 == 0
         assert 0 <= wrapped <= (50 * 8 if phase == "forward" else 0)
-        assert peak == pytest.approx(predicted_peak, rel=0.01)
+        # Scratch inside kernels; at most 0.18 % was seen in twenty-five families.
+        assert peak == pytest.approx(predicted_peak, rel=0.002)
 
 
 def _host_counters(family: str, recipe: Recipe) -> int:

@@ -18,7 +18,8 @@ def timeline(**changes: object) -> Timeline:
 def test_at_least_99_percent_of_blocks_name_a_module_that_exists(checkpointing: str) -> None:
     recorded = timeline(gradient_checkpointing=checkpointing, dropout=0.1)
     model = make("llama", "meta")
-    real = {path for path, _ in model.named_modules()}
+    leaves = {path for path, module in model.named_modules() if not list(module.children())}
+    real = {path for path, _ in model.named_modules()} - {""}
     born = [
         event.block
         for event in recorded.events()
@@ -32,8 +33,13 @@ def test_at_least_99_percent_of_blocks_name_a_module_that_exists(checkpointing: 
     assert all(b.bytes <= 2 * 32 * 8 for b in outside)
     of_the_model = [b for b in born if b.module != OUTSIDE]
     named = [b for b in of_the_model if _bare(b.module) in real]
-    assert len(named) >= 0.99 * len(of_the_model)
+    in_the_loss = [b for b in of_the_model if b.category is Category.LOGITS and not _bare(b.module)]
+    assert len(named) >= 0.99 * (len(of_the_model) - len(in_the_loss))
     assert len(named) > 300
+    # What the loss does is the whole model's; all else that is large has a leaf, an attention or an MLP for its maker.
+    at_top = [b for b in of_the_model if not _bare(b.module)]
+    assert all(b.category is Category.LOGITS or b.bytes <= 512 for b in at_top)
+    assert {_bare(b.module) for b in named} >= leaves - {"model.rotary_emb"}
 
 
 def _bare(path: str) -> str:
