@@ -57,7 +57,7 @@ def plan_document(plan: Plan) -> Document:
 def _run(recipe: Recipe) -> str:
     """'qlora r 64, bf16, 1 × 2,048 tokens': the run in a line."""
     rank = f" r {recipe.r}" if recipe.uses_adapters else ""
-    return f"{recipe.method}{rank}, {recipe.precision}, {recipe.batch_size} × {recipe.seq_len:,} tokens"
+    return f"{recipe.method}{rank}, {recipe.precision}, {recipe.batch_size:,} × {recipe.seq_len:,} tokens"
 
 
 def _answer(plan: Plan) -> Sentence:
