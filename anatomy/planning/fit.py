@@ -8,7 +8,7 @@ from anatomy.hardware.catalog import Gpu
 from anatomy.memory.allocator import OutOfMemory, Replay, replay
 from anatomy.memory.timeline import Timeline
 
-Verdict = Literal["fits", "fits after freeing cache", "does not fit"]
+Verdict = Literal["fits", "fits after freeing cache", "may fit", "does not fit"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,7 +26,8 @@ class Fit:
     reserved_bytes: int
     """Most that the allocator holds: on this GPU where the run fits, else what it would hold without a limit."""
     verdict: Verdict
-    """'fits after freeing cache': the allocator has to give cached memory back on the way, which costs time."""
+    """'fits after freeing cache': the allocator has to give cached memory back on the way, which costs time.
+    'may fit': it would with the kernels that were rehearsed, but this GPU has others, which can need more."""
     out_of_memory: OutOfMemory | None = None
     """The request that fails, or None when the run fits."""
     note: str = ""
@@ -34,7 +35,7 @@ class Fit:
 
     @property
     def fits(self) -> bool:
-        """True when the run reaches its end."""
+        """True when the run reaches its end, with the kernels that were rehearsed."""
         return self.out_of_memory is None
 
     @property
@@ -45,7 +46,7 @@ class Fit:
     @property
     def unreserved(self) -> bool:
         """True when the run fits and nothing speaks against this GPU."""
-        return self.fits and not (self.tight or self.note or self.nominal)
+        return self.verdict == "fits" and not (self.note or self.nominal)
 
     @property
     def headroom_bytes(self) -> int | None:
@@ -96,13 +97,17 @@ def fit_all(
             if capacity not in replays:
                 replays[capacity] = replay(timeline, capacity=capacity)
             ran = replays[capacity]
-        fits.append(_fit(gpu, ran, unlimited, ", ".join(_reservations(gpu, bf16, rehearsed_on))))
+        fits.append(_fit(gpu, ran, unlimited, bf16=bf16, rehearsed_on=rehearsed_on))
     return tuple(fits)
 
 
-def _fit(gpu: Gpu, ran: Replay, unlimited: Replay, note: str) -> Fit:
+def _fit(gpu: Gpu, ran: Replay, unlimited: Replay, *, bf16: bool, rehearsed_on: str | None) -> Fit:
     failed = ran.out_of_memory is not None
     fits: Verdict = "fits after freeing cache" if ran.retries else "fits"
+    others = list(_other_kernels(gpu, rehearsed_on))
+    if others:
+        fits = "may fit"
+    note = ", ".join([*(["emulates bf16"] if bf16 and not gpu.bf16 else []), *others])
     return Fit(
         gpu=gpu.name,
         memory_bytes=gpu.memory_bytes,
@@ -115,9 +120,8 @@ def _fit(gpu: Gpu, ran: Replay, unlimited: Replay, note: str) -> Fit:
     )
 
 
-def _reservations(gpu: Gpu, bf16: bool, rehearsed_on: str | None) -> Iterator[str]:
-    if bf16 and not gpu.bf16:
-        yield "emulates bf16"
+def _other_kernels(gpu: Gpu, rehearsed_on: str | None) -> Iterator[str]:
+    """How this GPU's kernels differ from the rehearsed ones, where that can cost memory."""
     # torch's flash attention begins with compute capability 8.0 (sdp_utils.cpp, check_flash_attention_hardware_support).
     if rehearsed_on is not None and _below_8(gpu.compute_capability) and not _below_8(rehearsed_on):
         yield "no flash attention"
