@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from anatomy.architecture.components import COMPONENTS
-from anatomy.architecture.facts import Facts, facts_from_config, prediction_layers
+from anatomy.architecture.facts import Facts, facts_from_config, named_dtype, prediction_layers, quantization
 from anatomy.architecture.packed import (
     held_name,
     is_buffer,
@@ -15,7 +15,7 @@ from anatomy.architecture.packed import (
     unpacked_shape,
 )
 from anatomy.architecture.refusals import UnknownArchitectureError
-from anatomy.architecture.remarks import other_note, surplus_note
+from anatomy.architecture.remarks import dtype_note, other_note, surplus_note
 from anatomy.architecture.site import Shape
 from anatomy.architecture.skeleton import Skeleton, build_skeleton, says_untied
 from anatomy.architecture.stored import Stored, compare
@@ -48,7 +48,7 @@ class Anatomy:
     buffers: Mapping[str, int] = field(default_factory=dict)
     """Persistent buffers, path -> elements; not parameters."""
     dtype: str | None = None
-    """torch's name of the dtype in which the model was built; None from headers."""
+    """torch's name of the dtype that the config names; None where it names none, or where its checkpoint is quantized."""
     stored: Stored | None = None
     """The checkpoint beside the model; None when no headers were read."""
     also: tuple[tuple[str, int], ...] = ()
@@ -69,7 +69,7 @@ class Anatomy:
 
     @property
     def by_dtype(self) -> dict[str, int]:
-        """dtype -> elements: as stored where headers are known, else all in the dtype it was built in."""
+        """dtype -> elements: as stored where headers are known, else all in the config's dtype; empty if unknown."""
         if self.stored is not None:
             return dict(self.stored.by_dtype)
         return {self.dtype: self.total} if self.dtype else {}
@@ -126,7 +126,7 @@ def _set_in_vain(blueprint: Blueprint) -> tuple[str, ...]:
 
 def take_apart(skeleton: Skeleton, blueprint: Blueprint) -> Anatomy:
     """The anatomy of a built model, beside its checkpoint where the blueprint has headers."""
-    model, config = skeleton.model, skeleton.config
+    model, config, raw = skeleton.model, skeleton.config, blueprint.config or {}
     tree, unclassified = tree_from_model(model, config)
     facts = replace(facts_from_config(config), tied=head_is_tied(model))
     if facts.ffn_width is None:  # left to the class, as GPT-2's "four times the width"
@@ -156,7 +156,7 @@ def take_apart(skeleton: Skeleton, blueprint: Blueprint) -> Anatomy:
         tied=tied,
         unclassified=unclassified,
         buffers=buffers,
-        dtype=str(next(iter(model.parameters())).dtype).removeprefix("torch."),
+        dtype=None if quantization(raw) else named_dtype(raw),
         stored=stored,
         also=also,
         notes=(
@@ -164,6 +164,7 @@ def take_apart(skeleton: Skeleton, blueprint: Blueprint) -> Anatomy:
             *skeleton.notes,
             *notes,
             *surplus_note(stored, facts),
+            *dtype_note(raw, blueprint.tensors is not None),
             *other_note(tree, unclassified),
         ),
     )
@@ -190,7 +191,12 @@ def count_headers(blueprint: Blueprint) -> Anatomy:
         unclassified=unclassified,
         buffers={t.name: t.elements for t in blueprint.tensors if is_buffer(t)},
         stored=compare(blueprint.tensors, tree, facts=facts),
-        notes=(*blueprint.notes, *notes, *other_note(tree, unclassified)),
+        notes=(
+            *blueprint.notes,
+            *notes,
+            *(dtype_note(blueprint.config, True) if blueprint.config else ()),
+            *other_note(tree, unclassified),
+        ),
     )
 
 

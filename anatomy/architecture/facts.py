@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from anatomy.dtypes import BY_NAME
+
 _VARIES = object()
 """A fact that differs from layer to layer."""
 
@@ -92,6 +94,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
 
 _ENCODER_LAYERS = ("encoder_layers", "num_encoder_layers")
 _PREDICTION_LAYERS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_layers")
+QUANTIZATION = ("quantization_config", "compression_config")
+"""Where a config.json says that its checkpoint is quantized."""
 _LAYER_KINDS = ("layer_types", "layers_block_type", "block_types", "attention_layers")
 
 
@@ -110,6 +114,29 @@ def facts_from_config(config: Any) -> Facts:
 def prediction_layers(config: Any) -> int:
     """Layers that predict tokens further ahead (MTP), which the config names and classes mostly do not build."""
     return _first_integer(_text_part(config), _PREDICTION_LAYERS) or 0
+
+
+def named_dtype(config: Mapping[str, Any]) -> str | None:
+    """torch's name of the dtype that a config.json names, its own or that of a nested config, the text's first."""
+    text = _text_part(config)
+    for part in (config, text):
+        if found := next(
+            (part[key] for key in ("dtype", "torch_dtype") if isinstance(part.get(key), str)), None
+        ):
+            return BY_NAME[found].name if found in BY_NAME else str(found)
+    nested = (part for key, part in config.items() if key.endswith("_config") and key not in QUANTIZATION)
+    return next(
+        (found for part in nested if isinstance(part, Mapping) and (found := named_dtype(part))), None
+    )
+
+
+def quantization(config: Mapping[str, Any]) -> str | None:
+    """How the checkpoint of a config.json is quantized, e.g. 'mxfp4'; None when it is not."""
+    for part in (config, _text_part(config)):
+        for key in QUANTIZATION:
+            if isinstance(how := part.get(key), Mapping) and how:
+                return str(how.get("quant_method") or how.get("format") or "a method that is not named")
+    return None
 
 
 def _derive(facts: Facts, text: Any) -> Facts:

@@ -2,9 +2,11 @@
 
 import re
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from anatomy.architecture.components import OTHER_KINDS
-from anatomy.architecture.facts import Facts
+from anatomy.architecture.facts import Facts, named_dtype, quantization
 from anatomy.architecture.stored import Stored
 from anatomy.architecture.tree import ModuleNode
 
@@ -23,6 +25,20 @@ def surplus_note(stored: Stored | None, facts: Facts) -> tuple[str, ...]:
         f"same kind are stored ({which}); they are in 'stored' and in no other number here. Correct the config's "
         "number of layers, or get the config that belongs to this checkpoint.",
     )
+
+
+def dtype_note(config: Mapping[str, Any], headers: bool) -> tuple[str, ...]:
+    """What the counts are of where a checkpoint is quantized, and what only its headers could tell."""
+    unknown = "in which dtypes it is stored is not known without its headers"
+    if how := quantization(config):
+        end = "" if headers else f"; {unknown}"
+        return (
+            f"The checkpoint is stored quantized ({how}): the counts are of the parameters that it stands for, "
+            f"not of packed elements{end}.",
+        )
+    if headers or named_dtype(config):
+        return ()
+    return (f"The config names no dtype for its checkpoint: {unknown}.",)
 
 
 def other_note(tree: ModuleNode, unclassified: tuple[str, ...]) -> tuple[str, ...]:

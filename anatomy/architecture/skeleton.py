@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from anatomy.architecture.facts import named_dtype
 from anatomy.architecture.plausible import check_heads, check_plausible
 from anatomy.architecture.refusals import UnknownArchitectureError, first_sentence, refused, unknown_type
 from anatomy.architecture.settings import check_known, drop_other_spellings
@@ -67,7 +68,7 @@ def build_skeleton(
 ) -> Skeleton:
     """Build the blueprint's model on the meta device.
 
-    `dtype`: a name of `anatomy.dtypes`, None for the config's own (float32 where it has none). `attn`:
+    `dtype`: a name of `anatomy.dtypes`, None for the config's own, or a nested config's (float32 where they have none). `attn`:
     'sdpa', 'eager' or 'flash_attention_2' (built as sdpa: the package's kernel is not needed for shapes), None for
     the class's default. Code from the model's repository runs only with `trust_remote_code`.
     Raises ArchitectureError: no config, unknown or remote-only type, sizes or values that the class refuses.
@@ -80,7 +81,8 @@ def build_skeleton(
         cls, notes = (remote, []) if remote else _model_class(blueprint, raw, config)
         check_known(blueprint.overrides, config, cls)
         check_heads(config.to_dict())  # where the class's defaults fill in what the config omits
-        options: dict[str, Any] = {} if dtype is None else {"dtype": getattr(torch, _dtype_name(dtype))}
+        wanted = named_dtype(raw) if dtype is None else _dtype_name(dtype)
+        options: dict[str, Any] = {} if wanted is None else {"dtype": getattr(torch, wanted)}
         options |= _attention(cls, attn, notes)
         try:
             with torch.device("meta"):

@@ -8,7 +8,8 @@ import torch
 import transformers
 from transformers import AutoConfig
 
-from anatomy.source import catalog
+from anatomy.architecture.anatomy import anatomy_from
+from anatomy.source import catalog, load
 from anatomy.source.catalog import CatalogEntry
 
 # Entries that share their facts are built once.
@@ -54,6 +55,30 @@ def held(entry: CatalogEntry) -> int:
 @pytest.mark.parametrize("entry", catalog.entries(), ids=lambda e: e.id)
 def test_the_model_holds_the_parameters_that_its_source_states(entry: CatalogEntry) -> None:
     assert held(entry) == entry.parameters
+
+
+@pytest.mark.parametrize(
+    "entry", [e for e in catalog.entries() if e.config["model_type"] == "t5"], ids=lambda e: e.id
+)
+def test_where_the_class_alone_holds_another_number_both_are_reported(entry: CatalogEntry) -> None:
+    """The T5 family: transformers 5 ties its head, but Flan-T5's checkpoints store one of its own."""
+    built = anatomy_from(load(entry.id, headers=False))
+    if built.total == entry.parameters:
+        assert not built.also
+        return
+    assert [total for _, total in built.also] == [entry.parameters]
+    assert f"{entry.parameters:,} parameters" in entry.note
+    assert f"holds {built.total:,}" in entry.note
+    assert entry.note in built.notes
+
+
+def test_santacoder_holds_what_its_name_and_card_say() -> None:
+    """1.1 B (the model card), one key and value head: of c_attn's 2,304 outputs 2 x 128 are keys and values."""
+    entry = catalog.find("bigcode/santacoder")
+    assert entry is not None
+    assert held(entry) == pytest.approx(1.1e9, rel=0.025)
+    components = anatomy_from(load(entry.id, headers=False)).by_component
+    assert components["attention.key"] == components["attention.value"] == 24 * (128 * 2048 + 128)
 
 
 @pytest.mark.parametrize("id_", GPT3_NOMINAL)

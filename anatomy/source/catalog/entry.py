@@ -16,7 +16,10 @@ class CatalogEntry:
     config: Mapping[str, Any]
     """model_type, architectures, dtype, and the facts that differ from the defaults of transformers' config class."""
     parameters: int | None = None
-    """Parameters that the model holds, tied weights once; None when not known."""
+    """Parameters that the model holds once its checkpoint is loaded, tied weights once; None when not known.
+
+    Where the class, built from the config alone, holds another number, `note` gives both and says why.
+    """
     source: str = COMPUTED_BY
     """Where `published` (or `parameters`, when they agree) was published."""
     computed: bool = False
