@@ -1,10 +1,8 @@
 """The dress rehearsal: load, apply the recipe, run real training steps on meta, keep the record."""
 
-import gc
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from math import prod
 from typing import Any
@@ -12,12 +10,12 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
-from anatomy.errors import AnatomyError, RehearsalError
 from anatomy.memory.timeline import Category, Phase, Timeline
 from anatomy.rehearsal.adapted import AdaptedNames
 from anatomy.rehearsal.attribution import Attribution, phase_of_loss
 from anatomy.rehearsal.bitsandbytes_cuda import import_quietly, paged_off_device
 from anatomy.rehearsal.cuda import Stage, Target, acting
+from anatomy.rehearsal.guards import failures_named, without_garbage_collection
 from anatomy.rehearsal.ledger import Ledger
 from anatomy.rehearsal.recorder import Recorder
 from anatomy.training import optimizers, quantization
@@ -27,6 +25,8 @@ from anatomy.training.recipe import Recipe
 from anatomy.training.step import prepare, step, unwrapped
 from anatomy.units import format_count, format_share
 
+MICRO_BATCHES = 3
+"""Micro-batches of a step to rehearse at most: from the second on, gradients are there and each is like the last."""
 STEPS = 2
 """Steps to rehearse: in the first there are no optimizer states during backward, in the second there are."""
 
@@ -78,7 +78,8 @@ class _Rehearsing:
 
     def __init__(self, model: Any, recipe: Recipe, stage: Stage, device: str) -> None:
         self.base = model
-        self.recipe = recipe
+        self.accumulated = recipe.grad_accum
+        self.recipe = replace(recipe, grad_accum=min(recipe.grad_accum, MICRO_BATCHES))
         self.stage = stage
         self.device = device
         self.ledger = Ledger()
@@ -95,7 +96,7 @@ class _Rehearsing:
             quantization.swap_linears(self.base, self.recipe)
             self.base_ids |= {id(p) for p in _unique_parameters(self.base)}
         with ExitStack() as stack:
-            stack.enter_context(_without_garbage_collection())
+            stack.enter_context(without_garbage_collection())
             if self.device == "meta":
                 stack.enter_context(acting(self.stage))
             stack.enter_context(self.attribution)
@@ -109,7 +110,7 @@ class _Rehearsing:
             self.recorder.adopt(run.loss_so_far, module="", category=Category.LOGITS)
             for number in range(1, steps + 1):
                 self.number = number
-                with _failures_named(self.attribution.path_of):
+                with failures_named(self.attribution.path_of):
                     step(run, lambda phase: self._enter(phase, model, optimizer))
             self._label_states(optimizer)
             self.recorder.close()
@@ -192,6 +193,7 @@ class _Rehearsing:
                 *self.recorder.questions.assumed,
                 *self._kernels(),
                 *self._packed(),
+                *self._repeated(),
                 *_fused_targets(adapted.targets),
             ),
             not_modelled=(*NOT_MODELLED, *self._unknown()),
@@ -201,6 +203,13 @@ class _Rehearsing:
     def _unknown(self) -> tuple[str, ...]:
         scratch = [f"scratch of {op}: {reason}" for op, reason in self.stage.unknown.items()]
         return (*scratch, _PAGED) if self.stage.paged_bytes else tuple(scratch)
+
+    def _repeated(self) -> tuple[str, ...]:
+        if self.accumulated <= MICRO_BATCHES:
+            return ()
+        return (
+            f"micro-batches {MICRO_BATCHES + 1} to {self.accumulated:,} of a step are like the one before them",
+        )
 
     def _packed(self) -> tuple[str, ...]:
         """What a 4-bit base leaves unquantized is easily overlooked: embeddings, heads, fused experts."""
@@ -233,48 +242,6 @@ def _fused_targets(targets: tuple[str, ...]) -> tuple[str, ...]:
     """Adapters on fused experts are many, and easily overlooked behind 'all-linear'."""
     fused = [name for name in targets if "." in name]
     return (f"PEFT also adapts fused parameters: {', '.join(fused)}",) if fused else ()
-
-
-_OWN = "/anatomy/rehearsal/"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [""])[0].rstrip(".")
-
-
-@contextmanager
-def _failures_named(path_of: Callable[[Any], str | None]) -> Iterator[None]:
-    """What breaks inside the libraries' own training step becomes a sentence that says where."""
-    try:
-        yield
-    except AnatomyError:
-        raise
-    except Exception as error:
-        frames = list(traceback.walk_tb(error.__traceback__))
-        code, line = frames[-1][0].f_code, frames[-1][1]
-        if _OWN in code.co_filename:
-            raise  # our bug, not the model's
-        modules = [path_of(frame.f_locals.get("self")) for frame, _ in frames]
-        module = next((path for path in reversed(modules) if path), "the model")
-        file = "/".join(code.co_filename.split("/")[-3:])
-        raise RehearsalError(
-            f"the training step itself fails in {module}: {type(error).__name__}: {_first_line(error)} "
-            f"({file}:{line}, {code.co_name}).",
-            hint="a real run would most likely fail there too: leave that module out of --target-modules if it is "
-            "one, or see the traceback with ANATOMY_DEBUG=1",
-        ) from error
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """When Python collects cycles depends on everything else it did; a record should not."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _unique_parameters(model: Any) -> list[Any]:

@@ -1,5 +1,7 @@
 """What `anatomy plan` says: the answer first, then why, then what it rests on."""
 
+from collections.abc import Iterator
+
 from anatomy.planning.fit import Fit
 from anatomy.planning.plan import Plan
 from anatomy.planning.settings import complete, settings_in_use
@@ -29,6 +31,7 @@ STEP_BETWEEN_SHOWN = 1.25
 LARGER_SHOWN = 6
 """... and there are at most so many."""
 HEADROOM = "headroom = memory - context - reserved; where it does not fit, what a run without limit reserves"
+OTHERS = "may fit: its kernels differ from the rehearsed ones and can need more; --gpu NAME rehearses its own"
 FREED = "to fit after freeing cache, torch gives cached blocks back to the device on the way: slower, and without a margin"
 
 
@@ -168,7 +171,7 @@ def _fits(plan: Plan) -> Table:
         rows=tuple((f.gpu, f.memory_bytes, f.headroom_bytes, f.verdict, remark(f)) for f in plan.fits),
         best=at,
         brief=brief if len(brief) < len(plan.fits) else None,
-        caption=f"{HEADROOM}; {FREED}" if any(fit.tight for fit in plan.fits) else HEADROOM,
+        caption="; ".join(_footnotes(plan)),
     )
 
 
@@ -197,6 +200,14 @@ def _recipe(plan: Plan) -> Facts:
         why = f", {plan.adapted[name]}" if name in plan.adapted else ""
         said[by].append(f"{name} {_value(name, value, plan)}{why}")
     return Facts(title="Recipe", items=tuple((by, ", ".join(texts)) for by, texts in said.items() if texts))
+
+
+def _footnotes(plan: Plan) -> Iterator[str]:
+    yield HEADROOM
+    if any(fit.tight for fit in plan.fits):
+        yield FREED
+    if any(fit.verdict == "may fit" for fit in plan.fits):
+        yield OTHERS
 
 
 def _value(name: str, value: object, plan: Plan) -> str:

@@ -79,3 +79,13 @@ def test_fused_adam_has_no_temporary_and_foreach_has_one_of_all_parameters() -> 
     workspaces = 2 * 8_519_680
     assert peak_of_step("adamw_torch_fused") - workspaces == pytest.approx(8 * parameters, rel=0.01)
     assert peak_of_step("adamw_torch") - workspaces == pytest.approx(10 * parameters, rel=0.01)
+
+
+def test_later_micro_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three are rehearsed for many: with five rehearsed in full, the peak is the same but for the batches' ids."""
+    short = footprint(rehearsed("adamw_torch", grad_accum=5).timeline)
+    monkeypatch.setattr("anatomy.rehearsal.rehearse.MICRO_BATCHES", 5)
+    whole = footprint(rehearsed("adamw_torch", grad_accum=5).timeline)
+    ids = 2 * 3 * 512 + 512
+    assert 0 <= whole.peak_allocated_bytes - short.peak_allocated_bytes <= ids
+    assert whole.phase_peaks[Phase.OPTIMIZER] - short.phase_peaks[Phase.OPTIMIZER] <= ids
