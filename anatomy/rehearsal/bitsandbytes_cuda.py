@@ -33,14 +33,18 @@ def import_quietly() -> None:
         torch.compile = compile_
 
 
-@lru_cache(maxsize=8)
 def expansions(target: "Target") -> dict[Any, Callable[..., Any]]:
     """Operators whose CUDA kernel dequantizes the weight into memory and multiplies with it.
 
-    Empty before bitsandbytes has been imported.
+    Empty before bitsandbytes has been imported, which a later rehearsal of the same process may do.
     """
     if "bitsandbytes" not in sys.modules or not hasattr(torch.ops.bitsandbytes, "gemm_4bit"):
         return {}
+    return _expansions(target)
+
+
+@lru_cache(maxsize=8)
+def _expansions(target: "Target") -> dict[Any, Callable[..., Any]]:
     return {torch.ops.bitsandbytes.gemm_4bit.default: _gemm_4bit(target)}
 
 

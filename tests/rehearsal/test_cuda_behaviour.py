@@ -1,6 +1,9 @@
 """What CUDA does that meta does not, row by row, against PyTorch's and bitsandbytes' documentation."""
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -224,3 +227,32 @@ def test_two_rehearsals_in_one_process_are_alike() -> None:
     """bitsandbytes keeps a code book in a global once it was made."""
     first, second = (timeline(llama(), method="qlora", seq_len=64) for _ in range(2))
     assert first == second
+
+
+def test_a_full_fine_tune_before_it_changes_no_qlora() -> None:
+    """In a fresh process, where the first rehearsal has not needed bitsandbytes and the second does."""
+    program = """
+import torch, transformers
+from anatomy.rehearsal.rehearse import rehearse
+from anatomy.training.recipe import Recipe
+def run(method):
+    config = transformers.LlamaConfig(vocab_size=256, hidden_size=256, intermediate_size=512, num_hidden_layers=1,
+        num_attention_heads=4, num_key_value_heads=4)
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    return rehearse(model, Recipe(method=method), component_of=lambda _: "").timeline
+first, second = (run(m) for m in METHODS)
+print(len(second.blocks), sum(b.op == "aten.empty" and b.bytes == 256 * 512 * 2 for b in second.blocks))
+"""
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", program.replace("METHODS", repr(methods))],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(__file__).parents[2],
+        ).stdout.split()
+        for methods in (("full", "qlora"), ("qlora", "qlora"))
+    ]
+    assert printed[0] == printed[1]
+    assert int(printed[0][1]) > 0
