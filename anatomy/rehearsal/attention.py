@@ -72,49 +72,60 @@ def _float_mask(mask: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor |
     return torch.where(mask, zero, masked)
 
 
-_KERNELS: dict[str, Kernel] = {"flash": _flash, "efficient": _efficient, "cudnn": _cudnn}
+def _flash_for_cpu(
+    q: Any, k: Any, v: Any, mask: Any, dropout: float, causal: bool, scale: float | None
+) -> torch.Tensor:
+    return _aten._scaled_dot_product_flash_attention_for_cpu(
+        q, k, v, dropout, causal, attn_mask=mask, scale=scale
+    )[0]
+
+
+_KERNELS: dict[str, Kernel] = {
+    "flash": _flash,
+    "efficient": _efficient,
+    "cudnn": _cudnn,
+    "flash_for_cpu": _flash_for_cpu,
+}
+"""By the name that is chosen; "math" is none of them."""
 
 
 def cuda_attention(capability: tuple[int, int], used: dict[str, None]) -> Callable[..., torch.Tensor]:
     """The composite operator for a GPU of this compute capability; writes the kernels it chose into `used`."""
 
-    def attention(
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        attn_mask: torch.Tensor | None = None,
-        dropout_p: float = 0.0,
-        is_causal: bool = False,
-        *,
-        scale: float | None = None,
-        enable_gqa: bool = False,
-    ) -> torch.Tensor:
-        grad = torch.is_grad_enabled() and any(t.requires_grad for t in (query, key, value))
-        name = choose_attention(
-            tuple(query.shape),
-            tuple(key.shape),
-            tuple(value.shape),
-            query.dtype,
-            has_mask=attn_mask is not None,
-            dropout_p=dropout_p,
-            is_causal=is_causal,
-            needs_grad=grad,
-            enable_gqa=enable_gqa,
+    def choose(q: Any, k: Any, v: Any, mask: Any, dropout: float, causal: bool, gqa: bool) -> str:
+        return choose_attention(
+            tuple(q.shape),
+            tuple(k.shape),
+            tuple(v.shape),
+            q.dtype,
+            has_mask=mask is not None,
+            mask_needs_grad=mask is not None and mask.requires_grad,
+            dropout_p=dropout,
+            is_causal=causal,
+            needs_grad=torch.is_grad_enabled() and any(t.requires_grad for t in (q, k, v)),
+            enable_gqa=gqa,
             capability=capability,
         )
-        used[name] = None
-        mask = _float_mask(attn_mask, query.dtype)
-        kernel = _KERNELS.get(name)
-        if kernel is not None:
-            return kernel(query, key, value, mask, dropout_p, is_causal, scale)
-        return _math(query, key, value, mask, dropout_p, is_causal, scale, enable_gqa)
 
-    return attention
+    return _composite(choose, used)
 
 
 def cpu_attention(used: dict[str, None]) -> Callable[..., torch.Tensor]:
     """The composite operator as a CPU runs it (for checking rehearsals against real tensors)."""
 
+    def choose(q: Any, k: Any, v: Any, mask: Any, dropout: float, causal: bool, gqa: bool) -> str:
+        # sdp_utils_cpp.cpp, use_flash_attention_cpp(): no dropout, no mask that needs a gradient, equal head sizes,
+        # and equally many heads unless they may be grouped.
+        alike = q.shape[-1] == v.shape[-1] and (gqa or q.shape[1] == k.shape[1])
+        plain = dropout == 0.0 and (mask is None or not mask.requires_grad)
+        return "flash_for_cpu" if alike and plain else "math"
+
+    return _composite(choose, used)
+
+
+def _composite(choose: Callable[..., str], used: dict[str, None]) -> Callable[..., torch.Tensor]:
+    """at::scaled_dot_product_attention with the kernel that `choose` names."""
+
     def attention(
         query: torch.Tensor,
         key: torch.Tensor,
@@ -126,31 +137,17 @@ def cpu_attention(used: dict[str, None]) -> Callable[..., torch.Tensor]:
         scale: float | None = None,
         enable_gqa: bool = False,
     ) -> torch.Tensor:
+        name = choose(query, key, value, attn_mask, dropout_p, is_causal, enable_gqa)
+        used[name] = None
         mask = _float_mask(attn_mask, query.dtype)
-        # sdp_utils_cpp.cpp, use_flash_attention_cpp(): no dropout, no mask that needs a gradient, equal head sizes,
-        # and equally many heads unless they may be grouped.
-        flash = (
-            dropout_p == 0.0
-            and (mask is None or not mask.requires_grad)
-            and query.shape[-1] == value.shape[-1]
-            and (enable_gqa or query.shape[1] == key.shape[1])
-        )
-        used["flash" if flash else "math"] = None
-        if flash:
-            return _aten._scaled_dot_product_flash_attention_for_cpu(
-                query, key, value, dropout_p, is_causal, attn_mask=mask, scale=scale
-            )[0]
-        return _math(query, key, value, mask, dropout_p, is_causal, scale, enable_gqa)
+        kernel = _KERNELS.get(name)
+        if kernel is not None:
+            return kernel(query, key, value, mask, dropout_p, is_causal, scale)
+        return _aten._scaled_dot_product_attention_math(
+            query, key, value, mask, dropout_p, is_causal, None, scale=scale, enable_gqa=enable_gqa
+        )[0]
 
     return attention
-
-
-def _math(
-    q: Any, k: Any, v: Any, mask: Any, dropout: float, causal: bool, scale: Any, gqa: bool
-) -> torch.Tensor:
-    return _aten._scaled_dot_product_attention_math(
-        q, k, v, mask, dropout, causal, None, scale=scale, enable_gqa=gqa
-    )[0]
 
 
 @contextmanager

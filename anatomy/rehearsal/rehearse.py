@@ -118,9 +118,7 @@ class _Rehearsing:
 
     def _load(self) -> None:
         """The weights arrive on the device, one module after the other; a 4-bit layer is packed on arrival."""
-        packed = (
-            {id(m) for _, m in quantization.quantized_modules(self.base)} if self.recipe.quantized else set()
-        )
+        packed = {id(module) for _, module in quantization.quantized_modules(self.base)}
         for path, module in self.base.named_modules():
             if id(module) in packed:
                 self._pack(path, module)

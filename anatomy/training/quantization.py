@@ -17,13 +17,11 @@ def swap_linears(model: Any, recipe: Recipe) -> tuple[str, ...]:
     from transformers.integrations.bitsandbytes import replace_with_bnb_linear
     from transformers.quantizers.base import get_keys_to_not_convert
 
-    compute = torch.bfloat16 if recipe.precision == "bf16-mixed" else getattr(torch, recipe.weight_dtype)
-    compute = torch.float16 if recipe.precision == "fp16-mixed" else compute
     config = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type=recipe.quant_type,
         bnb_4bit_use_double_quant=recipe.double_quant,
-        bnb_4bit_compute_dtype=compute,
+        bnb_4bit_compute_dtype=getattr(torch, recipe.autocast_dtype or recipe.weight_dtype),
     )
     dense = {path: module.weight for path, module in model.named_modules() if _has_matrix(module)}
     kept = list(get_keys_to_not_convert(model)) + list(getattr(model, "_keep_in_fp32_modules", None) or [])

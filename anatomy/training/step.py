@@ -99,9 +99,8 @@ def _micro_step(run: Run, inputs: Batch, items: torch.Tensor | None, enter: Ente
     if items is None:
         loss = loss / run.recipe.grad_accum
     enter(Phase.BACKWARD)
-    loss = (
-        loss / 1
-    )  # Accelerator.backward divides by its own accumulation steps, which the Trainer leaves at 1
+    # Accelerator.backward divides by its own accumulation steps, which the Trainer leaves at 1.
+    loss = loss / 1
     if run.scaler is not None:
         run.scaler.scale(loss).backward()
     else:
