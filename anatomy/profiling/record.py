@@ -1,0 +1,121 @@
+"""Record: a measurement and the prediction made for it, kept as one file that any machine can open.
+
+JSON, gzipped when the name ends in .gz. Nothing is unpickled.
+"""
+
+import gzip
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from anatomy.errors import SourceError
+from anatomy.memory.timeline import Timeline
+from anatomy.profiling.measurement import Measurement
+
+FORMAT_VERSION = 1
+KIND = "anatomy run"
+"""What the file says it is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prediction:
+    """What the rehearsal said of the same run on the same device."""
+
+    timeline: Timeline
+    context_bytes: int
+    """Assumed memory of the context and libraries; 0 on the CPU."""
+    total_parameters: int
+    trainable_parameters: int
+    versions: Mapping[str, str]
+    """Installed versions of the libraries that were rehearsed."""
+    assumptions: tuple[str, ...] = ()
+    not_modelled: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form."""
+        return {
+            "timeline": self.timeline.to_dict(),
+            "context_bytes": self.context_bytes,
+            "total_parameters": self.total_parameters,
+            "trainable_parameters": self.trainable_parameters,
+            "versions": dict(self.versions),
+            "assumptions": list(self.assumptions),
+            "not_modelled": list(self.not_modelled),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Prediction":
+        """Read back what `to_dict` wrote."""
+        return cls(
+            timeline=Timeline.from_dict(data["timeline"]),
+            context_bytes=data["context_bytes"],
+            total_parameters=data["total_parameters"],
+            trainable_parameters=data["trainable_parameters"],
+            versions=data["versions"],
+            assumptions=tuple(data["assumptions"]),
+            not_modelled=tuple(data["not_modelled"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """One profiled run."""
+
+    measurement: Measurement
+    prediction: Prediction
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What a grid calls this run: its cell, family, whether it was held out."""
+
+
+def save(record: Record, path: Path) -> None:
+    """Write a record. Raises SourceError where the file cannot be written."""
+    text = json.dumps(
+        {
+            "kind": KIND,
+            "format_version": FORMAT_VERSION,
+            "labels": dict(record.labels),
+            "measurement": record.measurement.to_dict(),
+            "prediction": record.prediction.to_dict(),
+        },
+        separators=(",", ":"),
+    ).encode()
+    try:
+        # Without a time or a name inside, the same record gives the same bytes.
+        path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
+    except OSError as error:
+        raise SourceError(
+            f"{path} cannot be written: {error.strerror}.", hint="name a folder that exists"
+        ) from error
+
+
+def load(path: Path) -> Record:
+    """Read a record. Raises SourceError for a file that is none, or of another format version."""
+    try:
+        raw = path.read_bytes()
+        data = json.loads(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.", hint="name a saved run") from error
+    except (ValueError, EOFError) as error:
+        raise _no_record(path, "it is not JSON") from error
+    if not isinstance(data, dict) or data.get("kind") != KIND:
+        raise _no_record(path, "it does not say that it is one")
+    if data["format_version"] != FORMAT_VERSION:
+        raise _no_record(
+            path, f"its format is version {data['format_version']}, this program reads {FORMAT_VERSION}"
+        )
+    try:
+        return Record(
+            measurement=Measurement.from_dict(data["measurement"]),
+            prediction=Prediction.from_dict(data["prediction"]),
+            labels=data["labels"],
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _no_record(path, f"it is incomplete ({type(error).__name__}: {error})") from error
+
+
+def _no_record(path: Path, why: str) -> SourceError:
+    return SourceError(
+        f"{path} is not a saved run: {why}.", hint="`anatomy profile MODEL --save run.json` writes one"
+    )
