@@ -32,6 +32,19 @@ class OutOfMemory:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceCall:
+    """Memory taken from the device or given back: cudaMalloc and cudaFree, or a mapping of an expandable segment."""
+
+    at: int
+    """The trace entry that caused it; the one that failed is one too."""
+    large: bool
+    """For the large pool, or for the small one."""
+    address: int
+    bytes: int
+    """Negative where it was given back."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Replay:
     """A timeline, run through the allocator."""
 
@@ -48,6 +61,11 @@ class Replay:
     """Bytes held after each trace entry (torch.cuda.memory_reserved)."""
     block_bytes: Sequence[int]
     """Size that the allocator gave to each block of the timeline; 0 for one that was never born."""
+    block_address: Sequence[int]
+    """Where each block lay. Which segment is how far from another is made up; two blocks of one segment are as far
+    apart as shown. Means nothing where `block_bytes` is 0."""
+    device_calls: tuple[DeviceCall, ...]
+    """In order; they add up to the last of `reserved`, or to what was held when memory ran out."""
     retries: int
     """Times the cache was given back to the device to serve a request (`num_alloc_retries`)."""
     out_of_memory: OutOfMemory | None
@@ -116,9 +134,8 @@ def replay(
             f"The cache cannot be emptied before step {empty_cache_before_step}: there is no such step.",
             hint=f"the last step is {timeline.marks[-1].step}",
         )
-    allocator = (ExpandableAllocator if expandable_segments else CachingAllocator)(capacity)
+    run = _Run(timeline, ExpandableAllocator if expandable_segments else CachingAllocator, capacity)
     empty_at = next((mark.at for mark in timeline.marks if mark.step == empty_cache_before_step), -1)
-    run = _Run(timeline, allocator)
     failed_at = run.until_the_end(empty_at)
     return Replay(
         timeline=timeline,
@@ -128,8 +145,10 @@ def replay(
         requested=run.requested,
         reserved=run.reserved,
         block_bytes=run.block_bytes,
-        retries=allocator.retries,
-        out_of_memory=None if failed_at is None else _out_of_memory(timeline, allocator, failed_at),
+        block_address=run.block_address,
+        device_calls=tuple(run.device_calls),
+        retries=run.allocator.retries,
+        out_of_memory=None if failed_at is None else _out_of_memory(timeline, run.allocator, failed_at),
     )
 
 
@@ -159,13 +178,20 @@ def _check(timeline: Timeline) -> None:
 class _Run:
     """The levels of one replay while it runs."""
 
-    def __init__(self, timeline: Timeline, allocator: CachingAllocator) -> None:
+    def __init__(self, timeline: Timeline, kind: type[CachingAllocator], capacity: int | None) -> None:
         self.timeline = timeline
-        self.allocator = allocator
+        self.allocator = kind(capacity, self._note)
         self.allocated = array("q")
         self.requested = array("q")
         self.reserved = array("q")
         self.block_bytes = array("q", bytes(8 * len(timeline.blocks)))
+        self.block_address = array("q", bytes(8 * len(timeline.blocks)))
+        self.device_calls: list[DeviceCall] = []
+
+    def _note(self, large: bool, address: int, size: int) -> None:
+        """One level is kept for each entry that is over, so that their number is the entry at work."""
+        call = DeviceCall(at=len(self.reserved), large=large, address=address, bytes=size)
+        self.device_calls.append(call)
 
     def until_the_end(self, empty_at: int) -> int | None:
         """Replay every entry, emptying the cache before entry `empty_at`; the entry that failed, or None."""
@@ -180,6 +206,7 @@ class _Run:
                 chunk = allocator.malloc(size) if size else None
                 if chunk is not None:
                     self.block_bytes[entry] = chunk.size
+                    self.block_address[entry] = chunk.address
                 elif size:
                     return index
                 alive[entry] = chunk

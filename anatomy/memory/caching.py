@@ -13,6 +13,7 @@ between free blocks of equal size. Here each new segment lies above all earlier 
 """
 
 from bisect import bisect_left, insort
+from collections.abc import Callable
 
 MIN_BLOCK = 512
 """kMinBlockSize: every request is rounded up to a multiple of this."""
@@ -26,6 +27,11 @@ OWN_SEGMENT_FROM = 10 << 20
 """kMinLargeAlloc: from here on a request gets a segment of its own size ..."""
 OWN_SEGMENT_MULTIPLE = 2 << 20
 """kRoundLarge: ... rounded up to a multiple of this."""
+
+
+Witness = Callable[[bool, int, int], None]
+"""Told of each cudaMalloc and cudaFree: whether it is the large pool's, the address, and the bytes; those given back
+are negative."""
 
 
 def round_size(requested: int) -> int:
@@ -69,11 +75,13 @@ class Chunk:
 class Pool:
     """The free chunks of one pool, smallest first, then by address (`BlockComparatorSize`)."""
 
-    __slots__ = ("chunks", "granule", "unmapped")
+    __slots__ = ("chunks", "granule", "start", "unmapped")
 
-    def __init__(self, granule: int) -> None:
+    def __init__(self, granule: int, start: int = 0) -> None:
         self.granule = granule
         """Bytes by which an expandable segment of this pool grows."""
+        self.start = start
+        """Address at which an expandable segment of this pool begins."""
         self.chunks: list[tuple[int, int, Chunk]] = []
         self.unmapped: list[tuple[int, Chunk]] = []
         """By address; expandable segments only."""
@@ -88,9 +96,10 @@ class Pool:
 class CachingAllocator:
     """Blocks out of cached segments; every segment is one cudaMalloc."""
 
-    def __init__(self, capacity: int | None = None) -> None:
+    def __init__(self, capacity: int | None = None, witness: Witness | None = None) -> None:
         self.capacity = capacity
         """Bytes that the device can give out in all; None for no limit."""
+        self.witness = witness
         self.allocated = 0
         """Bytes of the blocks in use, each with its whole size: torch.cuda.memory_allocated()."""
         self.reserved = 0
@@ -128,8 +137,13 @@ class CachingAllocator:
     def empty_cache(self) -> None:
         """Give every segment without a block in use back to the device (`release_cached_blocks`)."""
         for pool in (self.large, self.small):
-            kept = [entry for entry in pool.chunks if entry[2].prev or entry[2].next]
-            self.reserved -= sum(e[0] for e in pool.chunks) - sum(e[0] for e in kept)
+            kept = []
+            for entry in pool.chunks:
+                size, address, chunk = entry
+                if chunk.prev or chunk.next:
+                    kept.append(entry)
+                else:
+                    self._exchange(pool, address, -size)
             pool.chunks = kept
 
     def _best_fit(self, pool: Pool, size: int) -> Chunk | None:
@@ -144,8 +158,14 @@ class CachingAllocator:
             return None
         chunk = Chunk(pool, self._next_address, taken)
         self._next_address += taken
-        self.reserved += taken
+        self._exchange(pool, chunk.address, taken)
         return chunk
+
+    def _exchange(self, pool: Pool, address: int, size: int) -> None:
+        """Memory taken from the device, or given back where `size` is negative."""
+        self.reserved += size
+        if self.witness is not None:
+            self.witness(pool is self.large, address, size)
 
     def _splits(self, chunk: Chunk, size: int) -> bool:
         """Whether what is left of the chunk becomes a free chunk of its own (`should_split`)."""

@@ -11,14 +11,28 @@ a second segment when holes use that up.
 
 from bisect import bisect_left, insort
 
-from anatomy.memory.caching import MIN_BLOCK, CachingAllocator, Chunk, Pool
+from anatomy.memory.caching import (
+    LARGE_SEGMENT,
+    MIN_BLOCK,
+    SMALL_SEGMENT,
+    CachingAllocator,
+    Chunk,
+    Pool,
+    Witness,
+)
 
-_ADDRESS_SPACE = 1 << 60
-"""Far more than any device has, so that the end is never reached."""
+_ADDRESS_SPACE = LARGE_SEGMENT << 27
+"""Far more than any device has (2.5 PiB), so that the end is never reached; whole granules of both pools. Two of
+them stay below 2^53, up to where a viewer that keeps addresses as floats knows them exactly."""
 
 
 class ExpandableAllocator(CachingAllocator):
     """Blocks out of two segments that grow."""
+
+    def __init__(self, capacity: int | None = None, witness: Witness | None = None) -> None:
+        super().__init__(capacity, witness)
+        self.large = Pool(LARGE_SEGMENT)
+        self.small = Pool(SMALL_SEGMENT, start=_ADDRESS_SPACE)
 
     def _best_fit(self, pool: Pool, size: int) -> Chunk | None:
         """A chunk that memory can be mapped behind counts as large as it can become (`get_free_block`)."""
@@ -56,7 +70,8 @@ class ExpandableAllocator(CachingAllocator):
     def _lowest_room(self, pool: Pool, size: int) -> Chunk:
         """First of a run of free and unmapped chunks with `size` bytes in all (`find_expandable_block`)."""
         if not pool.unmapped:
-            insort(pool.unmapped, (0, Chunk(pool, 0, _ADDRESS_SPACE, mapped=False)))
+            hole = Chunk(pool, pool.start, _ADDRESS_SPACE, mapped=False)
+            insort(pool.unmapped, (hole.address, hole))
         for _, hole in pool.unmapped:
             start = hole.prev if hole.prev is not None and not hole.prev.in_use else hole
             found, chunk = start.size, start.next
@@ -79,9 +94,9 @@ class ExpandableAllocator(CachingAllocator):
             rest.link(hole, hole.next)
             insort(pool.unmapped, (rest.address, rest))
             hole.size = taken
+        self._exchange(pool, hole.address, taken)
         self._merge(hole)
         pool.add(hole)
-        self.reserved += taken
         return True
 
     def _unmap(self, chunk: Chunk) -> None:
@@ -103,7 +118,7 @@ class ExpandableAllocator(CachingAllocator):
         chunk.address, chunk.size, chunk.mapped = start, end - start, False
         self._merge(chunk)
         insort(pool.unmapped, (chunk.address, chunk))
-        self.reserved -= end - start
+        self._exchange(pool, start, start - end)
 
     def _forget(self, chunk: Chunk) -> None:
         pool = chunk.pool
