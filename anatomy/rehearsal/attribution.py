@@ -61,6 +61,11 @@ class Attribution:
         for hook in self._hooks:
             hook.remove()
 
+    @property
+    def in_module(self) -> bool:
+        """Whether some module runs forward now: in backward, that is a recomputation."""
+        return bool(self._stack)
+
     def where(self) -> tuple[str, bool]:
         """Path of the module at work (OUTSIDE where there is none) and whether this is a loss's doing."""
         if self._stack:

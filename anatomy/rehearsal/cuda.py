@@ -44,6 +44,11 @@ class Stage:
     def __post_init__(self) -> None:
         self._cublas = cublas.Workspaces(self.target.capability, cublas.version_pair(torch.__version__))
 
+    @property
+    def on_host(self) -> bool:
+        """Whether what libraries put on the host (step counters, generator states) is this device's memory."""
+        return self.target.name == "cpu"
+
     def before(self, op: str, in_backward: bool) -> Iterable[tuple[int, str]]:
         """Workspaces that the first use of `op` in its thread takes and keeps."""
         return self._cublas.before(op, in_backward) if self.target.name == "cuda" else ()

@@ -15,8 +15,9 @@ from typing import Any, Protocol
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from anatomy.memory.timeline import Category
+from anatomy.memory.timeline import Category, Phase
 from anatomy.rehearsal.attribution import Attribution
+from anatomy.rehearsal.flops import FlopCounter
 from anatomy.rehearsal.ledger import Ledger
 from anatomy.rehearsal.questions import Questions
 
@@ -25,6 +26,10 @@ _ADD = torch.ops.aten.add.Tensor
 
 class Kernels(Protocol):
     """What a device's kernels take beside their outputs."""
+
+    @property
+    def on_host(self) -> bool:
+        """Whether the device's memory is the host's, so that tensors made on the host are the device's too."""
 
     def before(self, op: str, in_backward: bool) -> Iterable[tuple[int, str]]:
         """Blocks (bytes, why) that the first use of `op` takes and keeps."""
@@ -45,11 +50,13 @@ class Recorder(TorchDispatchMode):
         self._attribution = attribution
         self._kernels = kernels
         self._device = device
+        self._devices = frozenset({device, "cpu"} if kernels.on_host else {device})
         self._live: dict[int, int] = {}
         self._references: dict[int, Any] = {}
         self._open = True
         self._sole = _sole_holders()  # found out here, where autograd is at work as usual
         self.questions = Questions()
+        self.flops = FlopCounter()
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -67,6 +74,7 @@ class Recorder(TorchDispatchMode):
         for size, why in self._kernels.before(name, torch._C._current_autograd_node() is not None):
             self._ledger.born(size, module="", op=why, category=Category.WORKSPACES)
         out = self.questions.run(func, args, kwargs) if self._device == "meta" else func(*args, **kwargs)
+        self._count(func, args, kwargs, out)
         self._note(name, out)
         self._take_and_return(name, self._kernels.scratch(name, args, kwargs, out))
         return out
@@ -92,6 +100,10 @@ class Recorder(TorchDispatchMode):
     def close(self) -> None:
         """Write nothing more: what goes from now on is no part of the run."""
         self._open = False
+
+    def _count(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+        again = self._ledger.phase is Phase.BACKWARD and self._attribution.in_module
+        self.flops.count(func, args, kwargs, out, step=self._ledger.step, recomputed=again)
 
     def _expand(self, func: Any, args: Any, kwargs: Any) -> Any:
         program = self._kernels.expansion(func)
@@ -120,7 +132,7 @@ class Recorder(TorchDispatchMode):
     def _see(
         self, tensor: torch.Tensor, op: str, module: str | None = None, category: Category | None = None
     ) -> None:
-        if tensor.device.type != self._device:
+        if tensor.device.type not in self._devices:
             return
         storage = tensor.untyped_storage()
         key = storage._cdata

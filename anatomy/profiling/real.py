@@ -1,0 +1,90 @@
+"""A real run, ready to step: a model with its weights on a device, the method applied, the optimizer made."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from anatomy.memory.timeline import Category, Phase
+from anatomy.profiling.events import Held
+from anatomy.rehearsal.adapted import AdaptedNames
+from anatomy.training import optimizers, quantization
+from anatomy.training.batch import plan_batch
+from anatomy.training.methods import apply_method, choose_attention
+from anatomy.training.recipe import Recipe
+from anatomy.training.step import Run, prepare, step, unwrapped
+
+
+@dataclass(kw_only=True)
+class RealRun:
+    """A run on a real device."""
+
+    run: Run
+    base_parameters: frozenset[int]
+    """Ids of the parameters that no method added."""
+    names: AdaptedNames
+    tokens: int
+    """Read in one optimizer step."""
+
+    @property
+    def model(self) -> Any:
+        """What is called."""
+        return self.run.model
+
+    def step(self, enter: Callable[[Phase], None]) -> None:
+        """One optimizer step; `enter` is told each phase as it begins."""
+        step(self.run, enter)
+
+    def wrap_loss(self, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        """Put something around the model's loss function, where it has one of its own."""
+        base = unwrapped(self.model)
+        if hasattr(base, "loss_function"):
+            base.loss_function = wrap(base.loss_function)
+
+    def loaded(self) -> Iterator[Held]:
+        """What is on the device before the first step."""
+        for path, parameter in self.model.named_parameters():
+            known = id(parameter) in self.base_parameters
+            yield _held(parameter, path, Category.WEIGHTS if known else Category.ADAPTERS)
+        for path, module in quantization.quantized_modules(self.model):
+            for tensor in quantization.state_tensors(module):
+                yield _held(tensor, f"{path}.state", Category.QUANTIZATION)
+        for path, buffer in self.model.named_buffers():
+            yield _held(buffer, path, Category.BUFFERS)
+        if self.run.loss_so_far is not None:
+            yield _held(self.run.loss_so_far, "", Category.LOGITS)
+
+    def gradients(self) -> Iterator[Held]:
+        """Every gradient that there is."""
+        for parameter in self.model.parameters():
+            if parameter.grad is not None:
+                yield _held(parameter.grad, "", Category.GRADIENTS)
+
+    def states(self) -> Iterator[Held]:
+        """Every tensor of the optimizer's state."""
+        for tensor in optimizers.state_tensors(self.run.optimizer):
+            yield _held(tensor, "", Category.OPTIMIZER)
+
+
+def set_up(model: Any, recipe: Recipe, device: str, component_of: Callable[[str], str]) -> RealRun:
+    """Apply the recipe to a model whose weights are on `device`. Raises RecipeError where it cannot be applied."""
+    batch = plan_batch(model, recipe)
+    base = frozenset(id(parameter) for parameter in model.parameters())
+    choose_attention(model, recipe)
+    with torch.device(device):
+        model = apply_method(model, recipe)
+    optimizer = optimizers.build_optimizer(model, recipe)
+    return RealRun(
+        run=prepare(model, optimizer, recipe, batch.make, device),
+        base_parameters=base,
+        names=AdaptedNames(model, component_of),
+        tokens=batch.tokens * recipe.grad_accum,
+    )
+
+
+def _held(tensor: torch.Tensor, path: str, category: Category) -> Held:
+    storage = tensor.untyped_storage()
+    return Held(
+        address=storage.data_ptr(), bytes=storage.nbytes(), module=path.rpartition(".")[0], category=category
+    )

@@ -1,0 +1,73 @@
+"""Floating-point operations of what a rehearsal runs, by torch's own formulas. A multiply-add is two.
+
+Counted are matrix products, convolutions and attention; causal attention counts as if nothing were masked, and
+elementwise work counts nothing, as in torch.utils.flop_counter.FlopCounterMode.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Flops:
+    """FLOPs of one optimizer step."""
+
+    model: int
+    """Forward and backward once: what model FLOPs utilization counts (PaLM, arXiv:2204.02311, appendix B)."""
+    recomputed: int
+    """Forward run again because of gradient checkpointing."""
+
+    @property
+    def hardware(self) -> int:
+        """What the device does."""
+        return self.model + self.recomputed
+
+    def times(self, wanted: int, counted: int) -> "Flops":
+        """Of `wanted` micro-batches, where `counted` were counted."""
+        return Flops(model=self.model * wanted // counted, recomputed=self.recomputed * wanted // counted)
+
+
+class FlopCounter:
+    """Adds up FLOPs by step, recomputation apart."""
+
+    def __init__(self) -> None:
+        self._counted: Counter[tuple[int, bool]] = Counter()
+
+    def count(self, func: Any, args: Any, kwargs: Any, out: Any, *, step: int, recomputed: bool) -> None:
+        """Add what one call of an operator costs."""
+        formula = _FORMULAS.get(func.overloadpacket) or flop_registry.get(func.overloadpacket)
+        if formula is not None:
+            self._counted[step, recomputed] += int(formula(*args, **kwargs, out_val=out))
+
+    def of(self, step: int) -> Flops:
+        """What one step came to."""
+        return Flops(model=self._counted[step, False], recomputed=self._counted[step, True])
+
+
+def _grouped_mm(a: torch.Tensor, b: torch.Tensor, *args: Any, **kwargs: Any) -> int:
+    """Rows in groups, each times the matrix of its group; where both are 2-D, the groups divide the inner length."""
+    rows = a.shape[:-1].numel() if a.dim() == 2 or b.dim() == 2 else a.shape[0] * a.shape[1]
+    return 2 * rows * a.shape[-1] * b.shape[-1]
+
+
+def _attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *args: Any, **kwargs: Any) -> int:
+    return int(sdpa_flop_count(query.shape, key.shape, value.shape))
+
+
+def _attention_backward(
+    grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *args: Any, **kwargs: Any
+) -> int:
+    return int(sdpa_backward_flop_count(grad.shape, query.shape, key.shape, value.shape))
+
+
+_FORMULAS: dict[Any, Callable[..., int]] = {
+    torch.ops.aten._grouped_mm: _grouped_mm,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+}
+"""What torch's registry leaves out."""
