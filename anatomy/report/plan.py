@@ -50,14 +50,14 @@ def plan_document(plan: Plan) -> Document:
         Sentence(text="Rehearsed with " + ", ".join(f"{k} {v}" for k, v in plan.versions.items()) + "."),
     ]
     return Document(
-        title=f"{named(plan.model.id, plan.model.overrides)}: {_run(plan.recipe)}",
+        title=f"{named(plan.model.id, plan.model.overrides)}: {run_line(plan.recipe)}",
         blocks=tuple(blocks),
         table=flat_table(plan),
         data=plan.to_dict(),
     )
 
 
-def _run(recipe: Recipe) -> str:
+def run_line(recipe: Recipe) -> str:
     """'qlora r 64, bf16, 1 × 2,048 tokens': the run in a line."""
     rank = f" r {recipe.r}" if recipe.uses_adapters else ""
     return f"{recipe.method}{rank}, {recipe.precision}, {recipe.batch_size:,} × {recipe.seq_len:,} tokens"

@@ -38,8 +38,9 @@ class ProfileComparison:
     """When the measured one is, as the profiler saw it."""
     out_of_memory: OutOfMemory | None = None
     """Where the prediction ends on a device of this size, or None when it says that the run fits."""
-    needed_reserved_bytes: int | None = None
-    """What the predicted run would hold without a limit, over the steps that were recorded; None on the CPU."""
+    needed_bytes: int
+    """What the whole predicted run needs: what it would hold without a limit and the context; on the CPU the most that
+    it requests at once."""
     notes: tuple[str, ...] = ()
     """Where the two sides could not be compared as they are, and where the measurements disagree."""
 
@@ -63,7 +64,7 @@ class ProfileComparison:
             "predicted_at": None if self.predicted_at is None else asdict(self.predicted_at),
             "measured_at": None if self.measured_at is None else asdict(self.measured_at),
             "predicted_out_of_memory": None if self.out_of_memory is None else asdict(self.out_of_memory),
-            "needed_reserved_bytes": self.needed_reserved_bytes,
+            "needed_bytes": self.needed_bytes,
             "notes": list(self.notes),
         }
 
@@ -107,7 +108,7 @@ def compare(record: Record) -> ProfileComparison:
         predicted_at=None if at[0] is None else predicted.instant(at[0]),
         measured_at=None if observed is None or at[1] is None else observed.instant(at[1]),
         out_of_memory=on_device.out_of_memory,
-        needed_reserved_bytes=None if predicted.reserved is None else max(predicted.reserved),
+        needed_bytes=max(predicted.reserved or predicted.levels) + record.prediction.context_bytes,
         notes=(*notes, *disagreements(rows, observed, measurement), *missing(rows, readings, measurement)),
     )
 
