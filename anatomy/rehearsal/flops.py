@@ -52,7 +52,7 @@ class FlopCounter:
 def _grouped_mm(a: torch.Tensor, b: torch.Tensor, *args: Any, **kwargs: Any) -> int:
     """Rows in groups, each times the matrix of its group; where both are 2-D, the groups divide the inner length."""
     rows = a.shape[:-1].numel() if a.dim() == 2 or b.dim() == 2 else a.shape[0] * a.shape[1]
-    return 2 * rows * a.shape[-1] * b.shape[-1]
+    return int(2 * rows * a.shape[-1] * b.shape[-1])
 
 
 def _attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *args: Any, **kwargs: Any) -> int:

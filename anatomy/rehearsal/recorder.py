@@ -22,6 +22,7 @@ from anatomy.rehearsal.ledger import Ledger
 from anatomy.rehearsal.questions import Questions
 
 _ADD = torch.ops.aten.add.Tensor
+_COPY = torch.ops.aten._to_copy.default
 
 
 class Kernels(Protocol):
@@ -50,7 +51,7 @@ class Recorder(TorchDispatchMode):
         self._attribution = attribution
         self._kernels = kernels
         self._device = device
-        self._devices = frozenset({device, "cpu"} if kernels.on_host else {device})
+        self._host = "cpu" if kernels.on_host else device
         self._live: dict[int, int] = {}
         self._references: dict[int, Any] = {}
         self._open = True
@@ -75,6 +76,8 @@ class Recorder(TorchDispatchMode):
             self._ledger.born(size, module="", op=why, category=Category.WORKSPACES)
         out = self.questions.run(func, args, kwargs) if self._device == "meta" else func(*args, **kwargs)
         self._count(func, args, kwargs, out)
+        if func is _COPY and self._device != self._host:
+            self._stay(args[0], out)
         self._note(name, out)
         self._take_and_return(name, self._kernels.scratch(name, args, kwargs, out))
         return out
@@ -132,7 +135,7 @@ class Recorder(TorchDispatchMode):
     def _see(
         self, tensor: torch.Tensor, op: str, module: str | None = None, category: Category | None = None
     ) -> None:
-        if tensor.device.type not in self._devices:
+        if not self._is_ours(tensor):
             return
         storage = tensor.untyped_storage()
         key = storage._cdata
@@ -147,6 +150,19 @@ class Recorder(TorchDispatchMode):
         block = self._ledger.born(size, module=module, op=op, category=category)
         self._live[key] = block
         self._references[block] = weakref.ref(storage, partial(self._gone, key, block))
+
+    def _is_ours(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor is on the device; what is made on the host before the first step is not the run's."""
+        kind = tensor.device.type
+        return kind == self._device or (kind == self._host and self._ledger.step > 0)
+
+    def _stay(self, old: torch.Tensor, new: torch.Tensor) -> None:
+        """A copy from the host to a device that is the host copies nothing: the block is the same one."""
+        key, storage = old.untyped_storage()._cdata, new.untyped_storage()
+        if key in self._live and old.device != new.device and old.dtype == new.dtype:
+            block = self._live.pop(key)
+            self._live[storage._cdata] = block
+            self._references[block] = weakref.ref(storage, partial(self._gone, storage._cdata, block))
 
     def _gone(self, key: int, block: int, _reference: object) -> None:
         if self._live.get(key) == block:
