@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from anatomy import __version__
 from anatomy.blueprint import Blueprint
-from anatomy.errors import ArchitectureError
+from anatomy.errors import AnatomyError, ArchitectureError
 from anatomy.hardware.catalog import Gpu, all_gpus, lookup
 from anatomy.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from anatomy.architecture.anatomy import Anatomy
     from anatomy.architecture.skeleton import Skeleton
+    from anatomy.memory.allocator import Replay
     from anatomy.planning.plan import Plan
     from anatomy.rehearsal.rehearse import Rehearsal
     from anatomy.report.environment import Environment
@@ -140,6 +141,7 @@ def _plan(
         total_parameters=rehearsal.total_parameters,
         trainable_parameters=rehearsal.trainable_parameters,
         targets=rehearsal.targets,
+        replay=unlimited,
         footprint=found,
         device=(gpu or stands_for).name,
         context_bytes=(gpu or stands_for).context_bytes,
@@ -150,6 +152,32 @@ def _plan(
         notes=(*blueprint.notes, *skeleton.notes),
         versions=rehearsal.versions,
     )
+
+
+def check_export(path: str) -> None:
+    """Before the work: raises AnatomyError when `export` does not know what a file of this name would be."""
+    from anatomy.render.export import exporter
+
+    exporter(path)
+
+
+def export(replay: "Replay", path: str) -> None:
+    """Write a replay (a plan has one; `anatomy.memory.allocator.replay` makes one of any timeline) for other tools.
+
+    `path`: ends in .pickle for a PyTorch memory snapshot (pytorch.org/memory_viz), in .json for trace events
+    (ui.perfetto.dev). Raises AnatomyError for any other ending, and for a file that cannot be written.
+    """
+    from pathlib import Path
+
+    from anatomy.render.export import exporter
+
+    content = exporter(path)(replay)
+    try:
+        Path(path).write_bytes(content)
+    except OSError as error:
+        raise AnatomyError(
+            f"{path} cannot be written: {error.strerror}.", hint="export to another file"
+        ) from error
 
 
 def models() -> "tuple[CatalogEntry, ...]":

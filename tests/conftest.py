@@ -51,13 +51,15 @@ def made_plan(made_timeline: Timeline) -> Plan:
         make_gpu("Large", 1024 + 1024),
     )
     recipe = Recipe(method="lora", r=8, target_modules=("q_proj", "v_proj"))
-    found, fits = place(replay(made_timeline), gpus, recipe)
+    unlimited = replay(made_timeline)
+    found, fits = place(unlimited, gpus, recipe)
     return Plan(
         model=ModelName(id="org/a_model[x]", origin="folder: here", model_type="llama", architecture="Llama"),
         recipe=recipe,
         total_parameters=50_000_000,
         trainable_parameters=1_000_000,
         targets=("q_proj", "v_proj"),
+        replay=unlimited,
         footprint=found,
         device="Large",
         context_bytes=1024 * MIB,

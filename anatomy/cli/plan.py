@@ -1,5 +1,6 @@
 """`anatomy plan`."""
 
+import os
 from typing import Any
 
 import click
@@ -8,7 +9,7 @@ from anatomy.cli.options import GroupedCommand, model_options, output_options, p
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.cli.recipe_options import recipe_from_flags, recipe_options
-from anatomy.cli.streams import write
+from anatomy.cli.streams import check_writable, write
 from anatomy.planning.settings import complete, recipe_to_toml
 from anatomy.render import Format
 
@@ -26,6 +27,11 @@ class PlanCommand(GroupedCommand):
 @recipe_options
 @click.option("--print-recipe", is_flag=True, help="Print the complete recipe as TOML, and stop.")
 @click.option("--gpu", metavar="NAME", help="Plan for this GPU alone; `anatomy gpus` lists them.")
+@click.option(
+    "--export",
+    metavar="FILE",
+    help="Also write the steps entry by entry: FILE.pickle for pytorch.org/memory_viz, FILE.json for Perfetto.",
+)
 @click.option("--check", is_flag=True, help="With --gpu: exit with 1 when the run does not fit.")
 @model_options
 @output_options
@@ -33,6 +39,7 @@ def command(
     model: str | None,
     print_recipe: bool,
     gpu: str | None,
+    export: str | None,
     check: bool,
     overrides: tuple[str, ...],
     no_progress: bool,
@@ -60,6 +67,9 @@ def command(
 
     form = chosen_format(format_, as_json, output)
     from anatomy import api
+
+    if export is not None:
+        _check_export(ctx, export, output)
     from anatomy.report.plan import plan_document
 
     with working(show=not no_progress) as progress:
@@ -72,6 +82,19 @@ def command(
             progress=progress,
             **{name: flags[name] for name in _FLAGS_OF_MODEL},
         )
+        if export is not None:
+            progress(f"writing {export}")
+            api.export(plan.replay, export)
     answer(plan_document(plan), form, output)
     if check and not all(fit.fits for fit in plan.fits):
         ctx.exit(1)
+
+
+def _check_export(ctx: click.Context, export: str, output: str | None) -> None:
+    """Before the work: whether the file can be written, and as what."""
+    from anatomy import api
+
+    api.check_export(export)
+    check_writable(export, "--export")
+    if output is not None and os.path.realpath(output) == os.path.realpath(export):
+        raise click.UsageError(f"-o and --export both name {output}.", ctx=ctx)

@@ -62,8 +62,11 @@ def write(text: str, output: str | None) -> None:
         raise AnatomyError(f"The answer cannot be written: {error.strerror}.", hint=ELSEWHERE) from error
 
 
-def check_writable(output: str | None) -> None:
-    """Before the work: raises AnatomyError when the answer could not be written. Changes no file."""
+def check_writable(output: str | None, flag: str = "-o") -> None:
+    """Before the work: raises AnatomyError when the answer could not be written. Changes no file.
+
+    `flag`: where `output` comes from.
+    """
     if output is None:
         if sys.stdout is None:
             raise AnatomyError(NO_STDOUT, hint=ELSEWHERE)
@@ -71,7 +74,7 @@ def check_writable(output: str | None) -> None:
     path = Path(output)
     problem = _problem(path)
     if problem is not None:
-        raise AnatomyError(f"{output} cannot be written: {problem}.", hint="choose another file with -o")
+        raise AnatomyError(f"{output} cannot be written: {problem}.", hint=f"choose another file with {flag}")
 
 
 def _problem(path: Path) -> str | None:

@@ -61,8 +61,10 @@ class Plan:
     """Parameters that get gradients."""
     targets: tuple[str, ...]
     """Last names of the modules that got adapters; empty without any."""
+    replay: Replay = field(repr=False)
+    """The steady state on a device without a limit, entry by entry."""
     footprint: Footprint
-    """Of the steady state on a device without a limit."""
+    """Of `replay`."""
     device: str
     """The GPU that `context_bytes` is of, by name: the one asked for, else the one rehearsed."""
     context_bytes: int
