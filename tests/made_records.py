@@ -163,6 +163,8 @@ def make_record(
             context_bytes=290 * MIB if cuda else 0,
             total_parameters=50_000_000,
             trainable_parameters=50_000_000,
+            model_flops=10**12,
+            hardware_flops=2 * 10**12,
             versions={"torch": "0.0"},
             assumptions=("no padding",),
             not_modelled=("evaluation",),

@@ -86,7 +86,8 @@ def _least_width(part: RenderableType) -> int:
         return 0
     widths = []
     for column in part.columns:
-        longest = max((text.cell_len for text in column.cells if isinstance(text, Text)), default=0)
+        texts = (column.header, *column.cells)
+        longest = max((text.cell_len for text in texts if isinstance(text, Text)), default=0)
         widths.append(longest if column.no_wrap else min(longest, LEAST_COLUMN))
     return sum(width + GAP for width in widths)
 

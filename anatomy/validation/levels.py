@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from anatomy.memory.timeline import Phase
 from anatomy.profiling.measurement import Failure, Measurement, PhaseReading
 from anatomy.validation.sides import Side, without_loss
 
+T = TypeVar("T")
 Place = tuple[int, Phase]
 """A phase of a step; step 0 is loading."""
 
@@ -46,8 +48,8 @@ def readings_of(measurement: Measurement, *, loss_apart: bool) -> dict[Place, Le
     return found
 
 
-def finished(levels: Mapping[Place, Level], failure: Failure | None) -> dict[Place, Level]:
-    """Without the phase in which the run ended, and what came of it."""
+def finished(levels: Mapping[Place, T], failure: Failure | None) -> dict[Place, T]:
+    """What is known of each phase, in order, without the phase in which the run ended, and what came of it."""
     if failure is None:
         return dict(levels)
     failed = (failure.step, failure.phase), (failure.step, without_loss(failure.phase))

@@ -7,14 +7,17 @@ the outermost operator of a kernel.
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from anatomy.memory.caching import SMALL_REQUEST, round_size
+from anatomy.memory.caching import round_size
 from anatomy.memory.timeline import Phase, Timeline
+from anatomy.profiling.measurement import Failure
 from anatomy.profiling.record import Record
 from anatomy.validation.comparison import loss_is_apart, unit_of
+from anatomy.validation.levels import Place, finished
+from anatomy.validation.matching import Lived, unmatched_of
 from anatomy.validation.sides import Spell, Unit, lives, spells
 
 
@@ -100,11 +103,19 @@ def residuals(record: Record) -> Residuals | None:
         measured=measurement.observed,
         unit=unit_of(measurement),
         loss_apart=loss_is_apart(record),
+        failure=measurement.failure,
     )
 
 
-def between(*, predicted: Timeline, measured: Timeline, unit: Unit, loss_apart: bool) -> Residuals:
-    """The residual list of two timelines, over the steps that both have.
+def between(
+    *,
+    predicted: Timeline,
+    measured: Timeline,
+    unit: Unit,
+    loss_apart: bool,
+    failure: Failure | None = None,
+) -> Residuals:
+    """The residual list of two timelines, over the steps that both have; of a `failure`, over what ended before it.
 
     In the allocator's unit a block counts as what the caching allocator rounds it to. There, a measured block may
     also be up to 1 MiB larger than what was asked for, because the allocator does not split off less
@@ -112,59 +123,24 @@ def between(*, predicted: Timeline, measured: Timeline, unit: Unit, loss_apart: 
     fewer micro-batches were rehearsed than ran, the last one stands for the further ones.
     """
     mine, real = spells(predicted, loss_apart=loss_apart), spells(measured, loss_apart=loss_apart)
-    common = {spell.step for spell in mine} & {spell.step for spell in real}
-    repeats = _further_micro_batches(mine, real)
+    common = _common(mine, real, failure)
+    repeats = _further_micro_batches(mine, real) if failure is None else {}
     foreseen = list(_blocks(predicted, mine, common, unit, repeats))
     happened = list(_blocks(measured, real, common, unit, {}))
-    left, unmatched = foreseen, happened
-    for grade in _GRADES:
-        left, unmatched = _match_equal(left, unmatched, grade)
-    if unit == "allocator":
-        for near in _NEAR:
-            left, unmatched = _match_near(left, unmatched, near)
+    left, unmatched = unmatched_of(foreseen, happened, near=unit == "allocator")
     return Residuals(
         unforeseen=_grouped(unmatched),
         absent=_grouped(left),
         measured_bytes=sum(block.bytes for block in happened),
         predicted_bytes=sum(block.bytes for block in foreseen),
-        notes=tuple(_notes(mine, real, common, repeats)),
+        notes=tuple(_notes(mine, real, repeats)) if failure is None else (),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Lived:
-    """One block as far as matching is concerned."""
-
-    step: int
-    phase: Phase
-    module: str
-    op: str
-    bytes: int
-    kept: bool
-    at_peak: bool
-
-
-Key = Callable[[_Lived], Hashable]
-
-_GRADES: tuple[Key, ...] = (
-    lambda b: (b.step, b.phase, b.bytes, b.module, b.op, b.kept),
-    lambda b: (b.step, b.phase, b.bytes, b.module, b.op),
-    lambda b: (b.step, b.phase, b.bytes, b.module),
-    lambda b: (b.step, b.phase, b.bytes, b.op),
-    lambda b: (b.step, b.phase, b.bytes),
-)
-"""How alike two blocks of equal bytes are, strictest first."""
-_NEAR: tuple[Key, ...] = (
-    lambda b: (b.step, b.phase, b.module, b.op),
-    lambda b: (b.step, b.phase, b.op),
-)
-"""How alike two blocks must be for their bytes to differ by what the allocator did not split off."""
-
-
 def _blocks(
-    timeline: Timeline, found: tuple[Spell, ...], steps: set[int], unit: Unit, repeats: dict[int, int]
-) -> Iterator[_Lived]:
-    """The blocks born in `steps`; those of a step's last micro-batch once more for each of its `repeats`."""
+    timeline: Timeline, found: tuple[Spell, ...], places: set[Place], unit: Unit, repeats: dict[int, int]
+) -> Iterator[Lived]:
+    """The blocks born in `places`; those of a step's last micro-batch once more for each of its `repeats`."""
     born, freed = lives(timeline)
     peak = _peak(timeline)
     starts = [spell.start for spell in found]
@@ -174,8 +150,8 @@ def _blocks(
             continue
         position = bisect_right(starts, begin) - 1
         spell = found[position]
-        if spell.step in steps:
-            lived = _Lived(
+        if (spell.step, spell.phase) in places:
+            lived = Lived(
                 step=spell.step,
                 phase=spell.phase,
                 module=block.module,
@@ -187,6 +163,14 @@ def _blocks(
             yield lived
             if position in last:
                 yield from [lived] * repeats.get(spell.step, 0)
+
+
+def _common(mine: tuple[Spell, ...], real: tuple[Spell, ...], failure: Failure | None) -> set[Place]:
+    """The phases to compare: all of the steps that both have; where the run failed, those that it finished."""
+    steps = {spell.step for spell in mine} & {spell.step for spell in real}
+    ended = finished({(spell.step, spell.phase): None for spell in real}, failure)
+    both = {(spell.step, spell.phase) for spell in (*mine, *real) if spell.step in steps}
+    return both if failure is None else both & set(ended)
 
 
 def _peak(timeline: Timeline) -> int:
@@ -227,50 +211,15 @@ def _last_micro_batches(found: tuple[Spell, ...]) -> set[int]:
     return {position for positions in last.values() for position in positions}
 
 
-def _match_equal(
-    foreseen: list[_Lived], happened: list[_Lived], key: Key
-) -> tuple[list[_Lived], list[_Lived]]:
-    """What neither side can give to the other under a key, in order."""
-    waiting: defaultdict[Hashable, list[_Lived]] = defaultdict(list)
-    for block in reversed(foreseen):
-        waiting[key(block)].append(block)
-    unmatched = []
-    for block in happened:
-        if alike := waiting.get(key(block)):
-            alike.pop()
-        else:
-            unmatched.append(block)
-    return [block for blocks in waiting.values() for block in reversed(blocks)], unmatched
-
-
-def _match_near(
-    foreseen: list[_Lived], happened: list[_Lived], key: Key
-) -> tuple[list[_Lived], list[_Lived]]:
-    """The same for blocks of the large pool that got up to 1 MiB more than they needed."""
-    waiting: defaultdict[Hashable, list[_Lived]] = defaultdict(list)
-    for block in sorted(foreseen, key=lambda block: -block.bytes):
-        waiting[key(block)].append(block)
-    left, unmatched = list[_Lived](), list[_Lived]()
-    for block in sorted(happened, key=lambda block: block.bytes):
-        alike = waiting.get(key(block), [])
-        while alike and (alike[-1].bytes <= SMALL_REQUEST or alike[-1].bytes < block.bytes - SMALL_REQUEST):
-            left.append(alike.pop())
-        if alike and alike[-1].bytes <= block.bytes:
-            alike.pop()
-        else:
-            unmatched.append(block)
-    return [*left, *(block for blocks in waiting.values() for block in blocks)], unmatched
-
-
-def _grouped(blocks: Iterable[_Lived]) -> tuple[Residual, ...]:
-    groups: defaultdict[tuple[str, Phase], list[_Lived]] = defaultdict(list)
+def _grouped(blocks: Iterable[Lived]) -> tuple[Residual, ...]:
+    groups: defaultdict[tuple[str, Phase], list[Lived]] = defaultdict(list)
     for block in blocks:
         groups[block.op, block.phase].append(block)
     rows = (_residual(op, phase, alike) for (op, phase), alike in groups.items())
     return tuple(sorted(rows, key=lambda row: (-row.bytes, row.op, row.phase)))
 
 
-def _residual(op: str, phase: Phase, blocks: list[_Lived]) -> Residual:
+def _residual(op: str, phase: Phase, blocks: list[Lived]) -> Residual:
     largest = max(blocks, key=lambda block: block.bytes)
     return Residual(
         op=op,
@@ -284,9 +233,8 @@ def _residual(op: str, phase: Phase, blocks: list[_Lived]) -> Residual:
     )
 
 
-def _notes(
-    mine: Iterable[Spell], real: Iterable[Spell], common: set[int], repeats: dict[int, int]
-) -> Iterator[str]:
+def _notes(mine: Iterable[Spell], real: Iterable[Spell], repeats: dict[int, int]) -> Iterator[str]:
+    common = {spell.step for spell in mine} & {spell.step for spell in real}
     for whose, found in (("measured", real), ("predicted", mine)):
         if alone := sorted({spell.step for spell in found} - common):
             yield f"steps that were only {whose} are left out: {', '.join(map(str, alone))}"

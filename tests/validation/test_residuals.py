@@ -14,6 +14,7 @@ from made_records import (
     MIB,
     PASSING,
     WEIGHTS,
+    failed_record,
     make_record,
     timeline,
 )
@@ -220,3 +221,11 @@ def test_fifty_thousand_blocks_take_no_time():
     found = both(mine, real, unit="allocator")
     assert time.process_time() - start < 5
     assert found.unforeseen == ()
+
+
+def test_of_a_failed_run_only_finished_phases_count():
+    found = residuals(failed_record())
+    assert found.unforeseen == found.notes == ()
+    # Nothing of backward, where it ended, nor of what was to follow.
+    assert [(row.op, row.phase) for row in found.absent] == [("aten.mul", Phase.FORWARD)]
+    assert found.measured_bytes == 140 * MIB
