@@ -256,7 +256,7 @@ def test_out_of_memory_that_was_foretold():
     ) in said
     on_cpu = replace(small, machine=replace(make_record().measurement.machine, memory_bytes=150 * MIB))
     assert "The prediction had said so: it needs 200.00 MiB of 150.00 MiB." in sentences(
-        replace(record, measurement=on_cpu)
+        replace(record, measurement=on_cpu, prediction=make_record().prediction)
     )
 
 
