@@ -11,13 +11,14 @@ class CudaCounters:
 
     def __init__(self) -> None:
         self.readings: list[PhaseReading] = []
-        self._running: tuple[int, Phase] = (0, Phase.LOAD)
+        # (step, phase) that is under way
+        self.running: tuple[int, Phase] = (0, Phase.LOAD)
         _reset_peaks()
 
     def enter(self, phase: Phase, step: int) -> None:
         """A phase begins, so the one before it has ended."""
         self.close()
-        self._running = (step, phase)
+        self.running = (step, phase)
 
     def close(self) -> None:
         """The running phase ends."""
@@ -25,7 +26,7 @@ class CudaCounters:
 
         stats = torch.cuda.memory_stats()
         free, total = torch.cuda.mem_get_info()
-        step, phase = self._running
+        step, phase = self.running
         self.readings.append(
             PhaseReading(
                 step=step,

@@ -10,6 +10,7 @@ from pathlib import Path
 from anatomy.errors import RecipeError
 from anatomy.profiling.measurement import DeviceKind, Machine
 from anatomy.rehearsal.cuda import Target
+from anatomy.units import MIB
 
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes")
 
@@ -51,6 +52,12 @@ def free_bytes(machine: Machine) -> int:
 
         return int(torch.cuda.mem_get_info()[0])
     return _meminfo("MemAvailable")
+
+
+def used_before_bytes() -> int:
+    """What the GPU's driver says is in use; to be asked before this process touches CUDA. 0 where it cannot be."""
+    said = nvidia_smi("memory.used")
+    return int(said) * MIB if said is not None and said.isdigit() else 0
 
 
 def installed() -> dict[str, str]:

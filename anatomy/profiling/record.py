@@ -5,13 +5,15 @@ JSON, gzipped when the name ends in .gz. Nothing is unpickled.
 
 import gzip
 import json
+import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from anatomy.errors import SourceError
+from anatomy.errors import AnatomyError, SourceError
 from anatomy.memory.timeline import Timeline
+from anatomy.planning.smaller import Smaller
 from anatomy.profiling.measurement import Measurement
 
 FORMAT_VERSION = 1
@@ -28,6 +30,10 @@ class Prediction:
     """Assumed memory of the context and libraries; 0 on the CPU."""
     total_parameters: int
     trainable_parameters: int
+    model_flops: int
+    """FLOPs of one optimizer step without recomputation (`anatomy.rehearsal.flops`)."""
+    hardware_flops: int
+    """The same with recomputation."""
     versions: Mapping[str, str]
     """Installed versions of the libraries that were rehearsed."""
     assumptions: tuple[str, ...] = ()
@@ -40,6 +46,8 @@ class Prediction:
             "context_bytes": self.context_bytes,
             "total_parameters": self.total_parameters,
             "trainable_parameters": self.trainable_parameters,
+            "model_flops": self.model_flops,
+            "hardware_flops": self.hardware_flops,
             "versions": dict(self.versions),
             "assumptions": list(self.assumptions),
             "not_modelled": list(self.not_modelled),
@@ -53,6 +61,8 @@ class Prediction:
             context_bytes=data["context_bytes"],
             total_parameters=data["total_parameters"],
             trainable_parameters=data["trainable_parameters"],
+            model_flops=data["model_flops"],
+            hardware_flops=data["hardware_flops"],
             versions=data["versions"],
             assumptions=tuple(data["assumptions"]),
             not_modelled=tuple(data["not_modelled"]),
@@ -65,6 +75,8 @@ class Record:
 
     measurement: Measurement
     prediction: Prediction
+    smaller: Smaller | None = None
+    """After a run that ended out of memory: the smallest change with which it would fit, where one was found."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """What a grid calls this run: its cell, family, whether it was held out."""
 
@@ -78,6 +90,7 @@ def save(record: Record, path: Path) -> None:
             "labels": dict(record.labels),
             "measurement": record.measurement.to_dict(),
             "prediction": record.prediction.to_dict(),
+            "smaller": None if record.smaller is None else asdict(record.smaller),
         },
         separators=(",", ":"),
     ).encode()
@@ -92,27 +105,32 @@ def save(record: Record, path: Path) -> None:
 
 def load(path: Path) -> Record:
     """Read a record. Raises SourceError for a file that is none, or of another format version."""
-    try:
-        raw = path.read_bytes()
-        data = json.loads(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}.", hint="name a saved run") from error
-    except (ValueError, EOFError) as error:
-        raise _no_record(path, "it is not JSON") from error
+    data = _read(path)
     if not isinstance(data, dict) or data.get("kind") != KIND:
         raise _no_record(path, "it does not say that it is one")
-    if data["format_version"] != FORMAT_VERSION:
-        raise _no_record(
-            path, f"its format is version {data['format_version']}, this program reads {FORMAT_VERSION}"
-        )
+    found = data.get("format_version")
+    if found != FORMAT_VERSION:
+        raise _no_record(path, f"its format is version {found}, this program reads {FORMAT_VERSION}")
     try:
         return Record(
             measurement=Measurement.from_dict(data["measurement"]),
             prediction=Prediction.from_dict(data["prediction"]),
-            labels=data["labels"],
+            labels=dict(data["labels"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, AnatomyError) as error:
         raise _no_record(path, f"it is incomplete ({type(error).__name__}: {error})") from error
+
+
+def _read(path: Path) -> Any:
+    """A file's JSON, whatever that is."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.", hint="name a saved run") from error
+    try:
+        return json.loads(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
+    except (ValueError, EOFError, gzip.BadGzipFile, zlib.error, RecursionError) as error:
+        raise _no_record(path, "it is not JSON") from error
 
 
 def _no_record(path: Path, why: str) -> SourceError:

@@ -1,8 +1,15 @@
 """The names that `TrainingArguments(optim=...)` takes, without the seconds that importing it takes."""
 
 import ast
+from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
+
+from anatomy.errors import RecipeError
+
+SUGGESTED = 4
+"""Names that a hint gives at most."""
 
 
 def optimizer_names() -> tuple[str, ...] | None:
@@ -21,3 +28,21 @@ def optimizer_names() -> tuple[str, ...] | None:
     except (OSError, SyntaxError, ValueError, StopIteration):
         return None
     return tuple(value for value in values if isinstance(value, str)) or None
+
+
+def check_optimizer(name: str, known: Sequence[str]) -> None:
+    """Raises RecipeError, with close matches, for a name that is not among the `known` ones."""
+    if name in known:
+        return
+    close = _close(name.strip().lower().replace("-", "_"), known)
+    raise RecipeError(
+        f"{name!r} is not an optimizer that transformers knows.",
+        hint=f"did you mean {', '.join(close)}?" if close else f"known: {', '.join(known)}",
+    )
+
+
+def _close(name: str, known: Sequence[str]) -> list[str]:
+    """Names that begin with it, else contain it, else are spelled like it."""
+    begin = [other for other in known if name and other.startswith(name)]
+    contain = [other for other in known if name and name in other]
+    return (begin or contain or get_close_matches(name, known, n=SUGGESTED, cutoff=0.5))[:SUGGESTED]

@@ -1,11 +1,11 @@
 """The optimizer that Hugging Face's Trainer would make, made by the Trainer's own code."""
 
-from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from types import SimpleNamespace
 from typing import Any
 
 from anatomy.errors import RecipeError
+from anatomy.training.optimizer_names import check_optimizer
 from anatomy.training.recipe import Recipe
 
 # TrainingArguments' defaults, for the handlers that read them; none of them changes memory.
@@ -22,13 +22,6 @@ _ARGUMENTS = {
 }
 
 
-def optimizer_names() -> tuple[str, ...]:
-    """Every name that `TrainingArguments(optim=...)` accepts in the installed transformers."""
-    from transformers.training_args import OptimizerNames
-
-    return tuple(name.value for name in OptimizerNames)
-
-
 def build_optimizer(model: Any, recipe: Recipe) -> Any:
     """The recipe's optimizer over `model`'s trainable parameters, in the Trainer's parameter groups.
 
@@ -37,16 +30,13 @@ def build_optimizer(model: Any, recipe: Recipe) -> Any:
     from transformers import Trainer
     from transformers.training_args import OptimizerNames
 
-    try:
-        name = OptimizerNames(recipe.optimizer)
-    except ValueError:
-        raise _unknown(recipe.optimizer) from None
+    check_optimizer(recipe.optimizer, [name.value for name in OptimizerNames])
     # Only the part of a Trainer that makes optimizers: the rest of its set-up wants data and a device.
     trainer = Trainer.__new__(Trainer)
     trainer.model = model
     trainer.optimizer = None
     trainer.optimizer_cls_and_kwargs = None
-    trainer.args = SimpleNamespace(**_ARGUMENTS, optim=name)
+    trainer.args = SimpleNamespace(**_ARGUMENTS, optim=OptimizerNames(recipe.optimizer))
     try:
         return trainer.create_optimizer()
     except (ImportError, ValueError, TypeError, AttributeError, RuntimeError) as error:
@@ -113,14 +103,6 @@ def _is_installed(package: str) -> bool:
 def _missing(optimizer: str, package: str) -> RecipeError:
     return RecipeError(
         f"optimizer {optimizer!r} needs {package}, which is not installed.", hint=f"pip install {package}"
-    )
-
-
-def _unknown(name: str) -> RecipeError:
-    close = get_close_matches(name, optimizer_names(), n=4, cutoff=0.5)
-    return RecipeError(
-        f"{name!r} is not an optimizer that transformers knows.",
-        hint=f"did you mean {', '.join(close)}?" if close else f"known: {', '.join(optimizer_names())}",
     )
 
 

@@ -12,17 +12,10 @@ def swap_linears(model: Any, recipe: Recipe) -> tuple[str, ...]:
     The layers that stay (the head, tied weights) are those that transformers keeps. Returns the paths of the
     replaced modules. Raises RecipeError where there is nothing to quantize.
     """
-    import torch
-    from transformers import BitsAndBytesConfig
     from transformers.integrations.bitsandbytes import replace_with_bnb_linear
     from transformers.quantizers.base import get_keys_to_not_convert
 
-    config = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type=recipe.quant_type,
-        bnb_4bit_use_double_quant=recipe.double_quant,
-        bnb_4bit_compute_dtype=getattr(torch, recipe.autocast_dtype or recipe.weight_dtype),
-    )
+    config = bnb_config(recipe)
     dense = {path: module.weight for path, module in model.named_modules() if _has_matrix(module)}
     kept = list(get_keys_to_not_convert(model)) + list(getattr(model, "_keep_in_fp32_modules", None) or [])
     replace_with_bnb_linear(model, modules_to_not_convert=kept, quantization_config=config)
@@ -38,6 +31,19 @@ def swap_linears(model: Any, recipe: Recipe) -> tuple[str, ...]:
     model.is_quantized = True
     model.quantization_method = config.quantization_method()
     return swapped
+
+
+def bnb_config(recipe: Recipe) -> Any:
+    """The recipe's base as transformers' BitsAndBytesConfig."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=recipe.quant_type,
+        bnb_4bit_use_double_quant=recipe.double_quant,
+        bnb_4bit_compute_dtype=getattr(torch, recipe.autocast_dtype or recipe.weight_dtype),
+    )
 
 
 def quantize(module: Any, device: str) -> None:

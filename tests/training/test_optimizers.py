@@ -6,7 +6,7 @@ from torch import nn
 from transformers.training_args import OptimizerNames
 
 from anatomy.errors import RecipeError
-from anatomy.training.optimizers import build_optimizer, optimizer_names
+from anatomy.training.optimizers import build_optimizer
 from anatomy.training.recipe import Recipe
 
 MADE_BY_TORCH_AND_BITSANDBYTES = {
@@ -37,10 +37,6 @@ MADE_BY_TORCH_AND_BITSANDBYTES = {
 def small_model() -> nn.Module:
     with torch.device("meta"):
         return nn.Sequential(nn.Embedding(64, 32), nn.Linear(32, 32), nn.LayerNorm(32))
-
-
-def test_names_are_those_of_transformers() -> None:
-    assert set(optimizer_names()) == {name.value for name in OptimizerNames}
 
 
 @pytest.mark.parametrize("name", [name.value for name in OptimizerNames])

@@ -1,0 +1,14 @@
+"""The library's verbs: what the command line calls, as functions. Keyword arguments are named as the flags.
+
+torch, transformers and peft are imported inside the verbs that need them.
+"""
+
+from anatomy.api.description import Progress, load, show
+from anatomy.api.exported import check_export, export
+from anatomy.api.facts import env, gpus, models
+from anatomy.api.planned import REHEARSED_ON, plan
+from anatomy.api.profiled import profile
+
+__all__ = [
+    "REHEARSED_ON", "Progress", "check_export", "env", "export", "gpus", "load", "models", "plan", "profile", "show",
+]  # fmt: skip

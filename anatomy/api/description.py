@@ -1,0 +1,67 @@
+"""What a model is: its description, and the model taken apart."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from anatomy.blueprint import Blueprint
+from anatomy.errors import ArchitectureError
+
+if TYPE_CHECKING:
+    from anatomy.architecture.anatomy import Anatomy
+
+Progress = Callable[[str], None]
+"""Told what is being done, in a few words."""
+
+
+def load(
+    reference: str,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    revision: str | None = None,
+    headers: bool = True,
+) -> Blueprint:
+    """What is known of the model that `reference` names; see `anatomy.source.load`. Raises SourceError."""
+    from anatomy import source
+
+    return source.load(reference, overrides=overrides, revision=revision, headers=headers)
+
+
+def show(
+    reference: str,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    progress: Progress | None = None,
+) -> "Anatomy":
+    """Take a model apart: facts, components, tree. Raises SourceError, ArchitectureError."""
+    from anatomy.architecture.anatomy import anatomy_from
+    from anatomy.architecture.plausible import check_plausible
+
+    tell = progress or silence
+    tell(f"reading {reference}")
+    blueprint = load(reference, overrides=overrides, revision=revision)
+    if blueprint.config is not None:
+        check_plausible(blueprint.config)
+        tell("building the model without its weights")
+    return anatomy_from(blueprint, trust_remote_code=trust_remote_code)
+
+
+def trainable_description(
+    reference: str, overrides: Mapping[str, Any] | None, revision: str | None
+) -> Blueprint:
+    """What `reference` names, if a run can be made of it: with a config, and one that is plausible."""
+    from anatomy.architecture.plausible import check_plausible
+
+    blueprint = load(reference, overrides=overrides, revision=revision)
+    if blueprint.config is None:
+        raise ArchitectureError(
+            f"{blueprint.id} has no config, so no run can be rehearsed.",
+            hint="name a folder that has a config.json; `anatomy show` counts what the headers say",
+        )
+    check_plausible(blueprint.config)
+    return blueprint
+
+
+def silence(stage: str) -> None:
+    """Progress for nobody."""

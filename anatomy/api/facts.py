@@ -1,0 +1,65 @@
+"""The catalogs, and this machine."""
+
+from typing import TYPE_CHECKING
+
+from anatomy import __version__
+from anatomy.hardware.catalog import Gpu, all_gpus
+
+if TYPE_CHECKING:
+    from anatomy.report.environment import Environment
+    from anatomy.source.catalog import CatalogEntry
+
+
+def models() -> "tuple[CatalogEntry, ...]":
+    """The models whose facts are shipped."""
+    from anatomy.source import catalog
+
+    return catalog.entries()
+
+
+def gpus() -> tuple[Gpu, ...]:
+    """The GPUs that runs are fitted onto, the smallest memory first."""
+    return all_gpus()
+
+
+def env() -> "Environment":
+    """Versions and hardware of this machine, for a bug report. Imports torch only where there may be a GPU."""
+    import platform
+
+    from anatomy.report.environment import Environment
+
+    found = _gpu_of_this_machine()
+    return Environment(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        versions={"anatomy": __version__, **{name: _version(name) for name in _PACKAGES}},
+        gpu=None if found is None else found.name,
+        gpu_memory_bytes=None if found is None else found.memory_bytes,
+    )
+
+
+_PACKAGES = (
+    *("torch", "transformers", "peft", "bitsandbytes", "accelerate"),
+    *("safetensors", "huggingface-hub", "click", "rich"),
+)
+
+
+def _version(package: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _gpu_of_this_machine() -> Gpu | None:
+    import os
+    import shutil
+
+    signs = (shutil.which("nvidia-smi"), shutil.which("rocm-smi"), os.path.exists("/dev/nvidia0"))
+    if not any(signs):
+        return None
+    from anatomy.hardware.detect import detect
+
+    return detect()

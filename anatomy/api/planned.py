@@ -1,0 +1,114 @@
+"""A training run, planned: rehearsed once and fitted onto GPUs."""
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from anatomy.api.description import Progress, silence, trainable_description
+from anatomy.api.staged import Staged, asked_recipe, stage
+from anatomy.blueprint import Blueprint
+from anatomy.hardware.catalog import Gpu, all_gpus, lookup
+from anatomy.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from anatomy.planning.plan import Plan
+    from anatomy.rehearsal.rehearse import Rehearsal
+
+REHEARSED_ON = "A100 80GB SXM"
+"""The GPU whose kernels are rehearsed when none is named."""
+
+
+def plan(
+    reference: str,
+    *,
+    recipe: Recipe | None = None,
+    chosen: Collection[str] | None = None,
+    gpu: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> "Plan":
+    """Rehearse a training run and say what it needs and where it fits.
+
+    `options` are settings of the recipe by name (`method="qlora", r=64`), on top of `recipe` or of the defaults.
+    `chosen`: the settings of `recipe` that were chosen by someone, all of them when left out; the other ones, and
+    defaults, give way to what the model can run (`Plan.adapted`).
+    `gpu`: rehearse that GPU's kernels and fit onto it alone; else an A100's, and every GPU of the catalog.
+    Raises SourceError, ArchitectureError, RecipeError, RehearsalError.
+    """
+    asked, chosen_names = asked_recipe(recipe, options, chosen)
+    on = None if gpu is None else lookup(gpu)
+    tell = progress or silence
+    tell(f"reading {reference}")
+    blueprint = trainable_description(reference, overrides, revision)
+    tell("building the model without its weights")
+    staged = stage(blueprint, asked, chosen_names, trust_remote_code=trust_remote_code)
+    return _plan(staged, on, tell)
+
+
+def _plan(staged: Staged, gpu: Gpu | None, tell: Progress) -> "Plan":
+    from anatomy.planning.plan import Plan, place, steady_state
+    from anatomy.rehearsal.rehearse import rehearse
+
+    recipe = staged.recipe
+    quantized = _quantized(staged.blueprint, recipe)
+    stands_for, target = _target(gpu)
+    tell("rehearsing the training step")
+    rehearsal = rehearse(staged.skeleton.model, recipe, component_of=staged.component_of, target=target)
+    tell("replaying it on each GPU")
+    unlimited, notes = steady_state(rehearsal.timeline)
+    found, fits = place(
+        unlimited, all_gpus() if gpu is None else (gpu,), recipe, stands_for.compute_capability
+    )
+    return Plan(
+        model=staged.name,
+        recipe=recipe,
+        adapted=staged.adapted,
+        total_parameters=rehearsal.total_parameters,
+        trainable_parameters=rehearsal.trainable_parameters,
+        targets=rehearsal.targets,
+        replay=unlimited,
+        footprint=found,
+        device=(gpu or stands_for).name,
+        context_bytes=(gpu or stands_for).context_bytes,
+        fits=fits,
+        assumptions=(*_assumed(rehearsal, stands_for, gpu), *notes),
+        not_modelled=(*rehearsal.not_modelled, *(missing for missing, _ in quantized)),
+        warnings=(*staged.warnings, *(warning for _, warning in quantized)),
+        notes=(*staged.blueprint.notes, *staged.skeleton.notes),
+        versions=rehearsal.versions,
+    )
+
+
+def _target(gpu: Gpu | None) -> tuple[Gpu, Any]:
+    """The GPU that the rehearsal stands for, and its target. AMD's kernels are not known: an A100 stands in."""
+    from anatomy.rehearsal.cuda import Target
+
+    stands_for = gpu if gpu is not None and gpu.vendor == "NVIDIA" else lookup(REHEARSED_ON)
+    major, minor = stands_for.compute_capability.split(".")
+    return stands_for, Target(capability=(int(major), int(minor)), multiprocessors=stands_for.multiprocessors)
+
+
+def _assumed(rehearsal: "Rehearsal", stands_for: Gpu, asked: Gpu | None) -> tuple[str, ...]:
+    capability = f"compute capability {stands_for.compute_capability}"
+    if asked is None:
+        on = f"kernels and workspaces are those of an {stands_for.name} ({capability}), on every GPU of the table"
+    elif asked == stands_for:
+        on = f"kernels and workspaces are those of the {stands_for.name} ({capability})"
+    else:
+        on = f"kernels and workspaces are those of an {stands_for.name}: those of the {asked.name} are not known"
+    context = "the CUDA context and libraries take what public measurements suggest (`anatomy gpus`)"
+    return (*rehearsal.assumptions, on, context)
+
+
+def _quantized(blueprint: Blueprint, recipe: Recipe) -> tuple[tuple[str, str], ...]:
+    """(what is not modelled, warning) for a checkpoint that is itself quantized."""
+    from anatomy.architecture.facts import quantization
+
+    method = quantization(blueprint.config or {})
+    if method is None:
+        return ()
+    own = f"the checkpoint's own quantization ({method})"
+    weights = f"quantized from {recipe.weight_dtype}" if recipe.quantized else f"in {recipe.weight_dtype}"
+    return ((own, f"{own} is not modelled: this is the plan of the same model with its weights {weights}"),)

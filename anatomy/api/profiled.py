@@ -1,0 +1,146 @@
+"""A training run, measured on this machine, beside its prediction."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from anatomy.api.description import Progress, silence, trainable_description
+from anatomy.api.room import check_room, room_on, smallest_change
+from anatomy.api.staged import Staged, asked_recipe, stage
+from anatomy.errors import RecipeError
+from anatomy.hardware.catalog import lookup
+from anatomy.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from anatomy.profiling.measure import Pass
+    from anatomy.profiling.measurement import Machine
+    from anatomy.profiling.record import Record
+
+Weights = Literal["random", "real"]
+SEED = 0
+"""Of the random weights."""
+
+
+def profile(
+    reference: str,
+    *,
+    recipe: Recipe | None = None,
+    chosen: Collection[str] | None = None,
+    device: str | None = None,
+    weights: Weights = "random",
+    steps: int = 5,
+    warmup: int = 2,
+    passes: "Collection[Pass] | None" = None,
+    overrides: Mapping[str, Any] | None = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> "Record":
+    """Run real training steps on this machine, and rehearse the same run for it.
+
+    `device`: 'cuda' or 'cpu'; a GPU where there is one when left out. `weights`: 'random' ones of the right shapes,
+    or the 'real' ones through transformers. `steps` are timed after `warmup` more; `passes` of
+    `anatomy.profiling.measure.PASSES`, all when left out. The other arguments are those of `plan`.
+    Out of memory during the run is part of the answer (`Measurement.failure`).
+    Raises SourceError, ArchitectureError, RecipeError, RehearsalError; RecipeError, with a recipe that would do,
+    for a run that cannot fit the device.
+    """
+    from anatomy.profiling import machine as machines
+    from anatomy.profiling.measure import PASSES, Subject, measure
+    from anatomy.profiling.predict import predict
+    from anatomy.profiling.record import Record
+
+    asked, chosen_names = asked_recipe(recipe, options, chosen)
+    tell = progress or silence
+    kind = machines.choose_device(device)
+    used_before = machines.used_before_bytes() if kind == "cuda" else 0
+    machine = machines.describe(kind)
+    tell(f"reading {reference}")
+    blueprint = trainable_description(reference, overrides, revision)
+    tell("building the model without its weights")
+    staged = stage(blueprint, asked, chosen_names, trust_remote_code=trust_remote_code)
+    tell("rehearsing the training step")
+    prediction = predict(staged.skeleton.model, staged.recipe, machine, staged.component_of)
+    room = room_on(machine, used_before)
+    check_room(staged, prediction, room)
+    measurement = measure(
+        Subject(
+            build=_builder(staged, machine.kind, weights),
+            recipe=staged.recipe,
+            component_of=staged.component_of,
+            machine=machine,
+            tell=tell,
+            steps=steps,
+            warmup=warmup,
+            used_before_bytes=used_before,
+        ),
+        model=staged.name,
+        weights=weights,
+        passes=PASSES if passes is None else passes,
+        model_flops=prediction.model_flops,
+        hardware_flops=prediction.hardware_flops,
+        peak_flops=_peak_flops(machine, staged.recipe),
+    )
+    found = None
+    if measurement.failure is not None:
+        tell("looking for a run that fits")
+        found = smallest_change(staged, replace(room, bytes=measurement.peak_reserved_bytes or room.bytes))
+    return Record(measurement=measurement, prediction=prediction, smaller=found)
+
+
+def _builder(staged: Staged, device: str, weights: Weights) -> Callable[[], Any]:
+    """Makes the model on the device, once for each pass."""
+    if weights == "real":
+        return lambda: _with_real_weights(staged, device)
+
+    def build() -> Any:
+        import torch
+
+        from anatomy.profiling.weights import materialise
+
+        torch.manual_seed(SEED)
+        return materialise(staged.rebuilt().model, staged.recipe, device)
+
+    return build
+
+
+def _with_real_weights(staged: Staged, device: str) -> Any:
+    """The checkpoint's weights through transformers' own loading; a dense model moves over as the Trainer moves it."""
+    import torch
+    import transformers
+
+    from anatomy.training.quantization import bnb_config
+
+    blueprint, recipe = staged.blueprint, staged.recipe
+    cls = getattr(transformers, staged.skeleton.class_name, None)
+    if cls is None or blueprint.origin.kind not in _HOLD_WEIGHTS:
+        raise RecipeError(
+            f"There are no weights to load: {blueprint.id} was read from {blueprint.origin}.",
+            hint="name a folder or a model hub's id that holds safetensors files, or leave --weights out",
+        )
+    packed = (
+        {"quantization_config": bnb_config(recipe), "device_map": {"": device}} if recipe.quantized else {}
+    )
+    model = cls.from_pretrained(
+        blueprint.origin.location,
+        config=staged.rebuilt().config,
+        revision=blueprint.origin.revision or "main",
+        dtype=getattr(torch, recipe.weight_dtype),
+        use_safetensors=True,
+        **packed,
+    )
+    return model if recipe.quantized else model.to(device)
+
+
+_HOLD_WEIGHTS = ("folder", "cache", "hub")
+
+
+def _peak_flops(machine: "Machine", recipe: Recipe) -> float | None:
+    """The GPU's dense 16-bit FLOP/s by its data sheet, where the run computes in 16 bits and the GPU is known."""
+    if machine.kind == "cpu" or recipe.precision == "fp32":
+        return None
+    try:
+        return lookup(machine.name).peak_flops
+    except RecipeError:
+        return None
