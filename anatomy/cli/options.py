@@ -11,6 +11,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 _GROUPS: dict[str, tuple[str, ...]] = {
+    "Run": ("weights", "steps", "warmup", "device", "save", "open_"),
     "Model": ("revision", "overrides", "trust_remote_code"),
     "Output": ("depth", "format_", "as_json", "output", "no_progress"),
     "GPU": ("gpu", "check"),

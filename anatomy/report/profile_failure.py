@@ -37,7 +37,7 @@ def failure_blocks(
     """What there is to say of it."""
     failure = record.measurement.failure
     if failure is not None and failure.message:
-        yield Sentence(text=f"torch: {failure.message}")
+        yield Sentence(text=f"torch: {failure.message.rstrip('.')}.")
     yield Sentence(text=_foretold(record, comparison))
     if smaller is not None:
         needed = format_bytes(smaller.needed_bytes)

@@ -1,0 +1,126 @@
+"""`anatomy profile`."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from anatomy.cli.options import GroupedCommand, model_options, output_options, parse_overrides
+from anatomy.cli.output import answer, chosen_format
+from anatomy.cli.progress import working
+from anatomy.cli.recipe_options import recipe_from_flags, recipe_options
+from anatomy.cli.streams import check_writable
+from anatomy.render import Format
+
+_FLAGS_OF_MODEL = ("revision", "trust_remote_code")
+_WITH_OPEN = frozenset({"model", "open_", "no_progress", "format_", "as_json", "output"})
+"""Parameters that mean something beside --open."""
+
+
+class ProfileCommand(GroupedCommand):
+    """Most of its options make the recipe."""
+
+    own_heading = "Recipe"
+
+
+@click.command("profile", cls=ProfileCommand, epilog="MODEL: a model hub's id, a folder or a config.json.")
+@click.argument("model", required=False)
+@recipe_options
+@click.option(
+    "--weights", is_flag=True, help="Load the checkpoint's weights; random ones take the same memory."
+)
+@click.option("--steps", type=click.IntRange(min=1), default=5, show_default=True, help="Steps to time.")
+@click.option(
+    "--warmup",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    help="Steps before them that are not timed.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(("cuda", "cpu")),
+    help="Where to run.  [default: the GPU where there is one]",
+)
+@click.option("--save", metavar="FILE", help="Also keep the run as a file: run.json, or run.json.gz.")
+@click.option("--open", "open_", metavar="FILE", help="Show a run that --save kept, instead of running one.")
+@model_options
+@output_options
+def command(
+    model: str | None,
+    weights: bool,
+    steps: int,
+    warmup: int,
+    device: str | None,
+    save: str | None,
+    open_: str | None,
+    overrides: tuple[str, ...],
+    no_progress: bool,
+    format_: Format | None,
+    as_json: bool,
+    output: str | None,
+    **flags: Any,
+) -> None:
+    """\b
+      anatomy profile meta-llama/Llama-3.1-8B --method qlora --save run.json.gz
+      anatomy profile ./my-model --method full --seq-len 512 --device cpu
+      anatomy profile --open run.json.gz
+
+    Real training steps on this machine's GPU, or on its CPU, beside what was predicted for them.
+    """
+    ctx = click.get_current_context()
+    form = chosen_format(format_, as_json, output)
+    from anatomy.profiling import record as records
+    from anatomy.report.profile import profile_document
+
+    if open_ is not None:
+        _check_alone(ctx, model)
+        answer(profile_document(records.load(Path(open_))), form, output)
+        return
+    if model is None:
+        raise click.UsageError("Which model? MODEL is missing.", ctx=ctx)
+    recipe, chosen = recipe_from_flags(flags)
+    _check_save(ctx, save, output)
+    from anatomy import api
+
+    with working(show=not no_progress) as progress:
+        record = api.profile(
+            model,
+            recipe=recipe,
+            chosen=chosen,
+            weights="real" if weights else "random",
+            steps=steps,
+            warmup=warmup,
+            device=device,
+            overrides=parse_overrides(overrides),
+            progress=progress,
+            **{name: flags[name] for name in _FLAGS_OF_MODEL},
+        )
+        if save is not None:
+            progress(f"writing {save}")
+            records.save(record, Path(save))
+    answer(profile_document(record), form, output)
+
+
+def _check_alone(ctx: click.Context, model: str | None) -> None:
+    """--open shows what was run: nothing of a run can be chosen any more."""
+    given = click.core.ParameterSource.COMMANDLINE
+    too_many = [
+        parameter.opts[0]
+        for parameter in ctx.command.params
+        if (name := parameter.name or "") not in _WITH_OPEN and ctx.get_parameter_source(name) is given
+    ]
+    if model is not None:
+        too_many.insert(0, "MODEL")
+    if too_many:
+        raise click.UsageError(f"--open shows a run that was made: {too_many[0]} cannot be chosen.", ctx=ctx)
+
+
+def _check_save(ctx: click.Context, save: str | None, output: str | None) -> None:
+    """Before the work: whether the file can be written."""
+    if save is None:
+        return
+    check_writable(save, "--save")
+    if output is not None and os.path.realpath(output) == os.path.realpath(save):
+        raise click.UsageError(f"-o and --save both name {output}.", ctx=ctx)
