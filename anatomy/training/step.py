@@ -11,15 +11,54 @@ Accelerator (prepare_model, backward, clip_grad_norm_).
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from torch.utils._pytree import tree_map_only
 
 from anatomy.memory.timeline import Phase
-from anatomy.training.recipe import Recipe
 
 Enter = Callable[[Phase], None]
-Batch = dict[str, torch.Tensor]
+Batch = dict[str, Any]
+"""What a collator returns: tensors by the name of the model's argument, possibly nested."""
+Loss = Callable[[Any, Batch, torch.Tensor | None], torch.Tensor]
+"""The loss of a model on a batch, given the number of labelled tokens where that is counted."""
+Count = Callable[[Any, Sequence[Batch]], torch.Tensor | None]
+"""The number of labelled tokens in the micro-batches of a step, or None where the loss does not take it."""
+
+
+class StepSettings(Protocol):
+    """What a step needs to be told; a Recipe tells it."""
+
+    @property
+    def grad_accum(self) -> int:
+        """Micro-batches between two optimizer steps."""
+
+    @property
+    def max_grad_norm(self) -> float:
+        """Gradient clipping; 0 switches it off."""
+
+    @property
+    def autocast_dtype(self) -> str | None:
+        """'bfloat16' or 'float16' under mixed precision, else None."""
+
+
+def compute_loss(model: Any, inputs: Batch, items: torch.Tensor | None) -> torch.Tensor:
+    """The loss alone: the outputs, and with them the logits, die here."""
+    extra = {} if items is None else {"num_items_in_batch": items}
+    outputs = model(**inputs, **extra)
+    loss: torch.Tensor = outputs["loss"] if isinstance(outputs, dict) else outputs[0]
+    return loss
+
+
+def count_items(model: Any, batches: Sequence[Batch]) -> torch.Tensor | None:
+    """Number of labelled tokens in the accumulated batch, where the model's loss takes it."""
+    base = unwrapped(model)
+    accepts = getattr(base, "accepts_loss_kwargs", None)
+    if accepts is None:
+        parameters = inspect.signature(base.forward).parameters.values()
+        accepts = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+    return sum(b["labels"].ne(-100).sum() for b in batches) if accepts else None
 
 
 @dataclass(kw_only=True)
@@ -29,16 +68,20 @@ class Run:
     model: Any
     """What is called: the model itself or its PEFT wrapper."""
     optimizer: Any
-    recipe: Recipe
+    recipe: StepSettings
     make_batch: Callable[[], Batch]
     device: str
     scaler: Any = None
     """GradScaler, under fp16-mixed."""
     loss_so_far: torch.Tensor | None = None
-    """The Trainer's running loss, on the device."""
+    """The Trainer's running loss, on the device; None where nobody adds losses up."""
+    loss: Loss = compute_loss
+    count: Count = count_items
 
 
-def prepare(model: Any, optimizer: Any, recipe: Recipe, make_batch: Callable[[], Batch], device: str) -> Run:
+def prepare(
+    model: Any, optimizer: Any, recipe: StepSettings, make_batch: Callable[[], Batch], device: str
+) -> Run:
     """What the Trainer does once before its first step: training mode, autocast around forward, the scaler."""
     base = unwrapped(model)
     if getattr(base, "config", None) is not None:
@@ -66,12 +109,13 @@ def step(run: Run, enter: Enter) -> None:
     """One optimizer step: its micro-batches, clipping, the update. `enter` is told each phase as it begins."""
     enter(Phase.FORWARD)
     batches = [_to_device(run.make_batch(), run.device) for _ in range(run.recipe.grad_accum)]
-    items = _count_items(run.model, batches)
+    items = run.count(run.model, batches)
     for number, inputs in enumerate(batches):
         if number:
             enter(Phase.FORWARD)
         loss = _micro_step(run, inputs, items, enter)
-        run.loss_so_far += loss
+        if run.loss_so_far is not None:
+            run.loss_so_far += loss
     parameters = list(run.model.parameters())
     if run.recipe.max_grad_norm > 0:
         enter(Phase.CLIP)
@@ -94,7 +138,7 @@ def unwrapped(model: Any) -> Any:
 
 
 def _micro_step(run: Run, inputs: Batch, items: torch.Tensor | None, enter: Enter) -> torch.Tensor:
-    loss = _compute_loss(run.model, inputs, items)
+    loss = run.loss(run.model, inputs, items)
     del inputs
     if items is None:
         loss = loss / run.recipe.grad_accum
@@ -108,26 +152,9 @@ def _micro_step(run: Run, inputs: Batch, items: torch.Tensor | None, enter: Ente
     return loss.detach()
 
 
-def _compute_loss(model: Any, inputs: Batch, items: torch.Tensor | None) -> torch.Tensor:
-    """The loss alone: the outputs, and with them the logits, die here."""
-    extra = {} if items is None else {"num_items_in_batch": items}
-    outputs = model(**inputs, **extra)
-    loss: torch.Tensor = outputs["loss"] if isinstance(outputs, dict) else outputs[0]
-    return loss
-
-
-def _count_items(model: Any, batches: Sequence[Batch]) -> torch.Tensor | None:
-    """Number of labelled tokens in the accumulated batch, where the model's loss takes it."""
-    base = unwrapped(model)
-    accepts = getattr(base, "accepts_loss_kwargs", None)
-    if accepts is None:
-        parameters = inspect.signature(base.forward).parameters.values()
-        accepts = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
-    return sum(b["labels"].ne(-100).sum() for b in batches) if accepts else None
-
-
 def _to_device(batch: Batch, device: str) -> Batch:
-    return {name: tensor.to(device, copy=True) for name, tensor in batch.items()}
+    moved: Batch = tree_map_only(torch.Tensor, lambda tensor: tensor.to(device, copy=True), batch)
+    return moved
 
 
 def _wrap_forward(model: Any, dtype: torch.dtype, device: str) -> None:
@@ -140,6 +167,6 @@ def _wrap_forward(model: Any, dtype: torch.dtype, device: str) -> None:
         with torch.autocast(device_type=device, dtype=dtype):
             return inner(*args, **kwargs)
 
-    # The signature is what `_count_items` and PEFT look at.
+    # The signature is what `count_items` and PEFT look at.
     forward.__signature__ = inspect.signature(inner)  # type: ignore[attr-defined]
     model.forward = convert_outputs_to_fp32(forward)

@@ -1,0 +1,135 @@
+"""Who plays in a rehearsal: a model, how it comes onto the device, its optimizer, its batch and its step."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import prod
+from typing import Any, Protocol
+
+import torch
+
+from anatomy.memory.timeline import Category
+from anatomy.rehearsal.recorder import Recorder
+from anatomy.training import optimizers, quantization
+from anatomy.training.batch import plan_batch
+from anatomy.training.methods import apply_method, choose_attention
+from anatomy.training.recipe import Recipe
+from anatomy.training.step import Batch, Run, prepare
+from anatomy.units import format_count, format_share
+
+
+class Cast(Protocol):
+    """A run that is ready to be rehearsed: made from a recipe, or from a model that is about to be trained."""
+
+    @property
+    def grad_accum(self) -> int:
+        """Micro-batches of a real step."""
+
+    @property
+    def batch_assumptions(self) -> tuple[str, ...]:
+        """What was assumed of the batch."""
+
+    @property
+    def not_modelled(self) -> tuple[str, ...]:
+        """What the real run does beside."""
+
+    @property
+    def eager(self) -> bool:
+        """Whether attention is computed step by step, by no kernel that would be named."""
+
+    def load(self, recorder: Recorder) -> Any:
+        """Bring the weights onto the device, the method applied, and write them down; returns what is called."""
+
+    def make_optimizer(self, model: Any) -> Any:
+        """The optimizer over the loaded model."""
+
+    def make_batch(self) -> Batch:
+        """The next micro-batch, on the host."""
+
+    def prepare(self, model: Any, optimizer: Any, make_batch: Callable[[], Batch], grad_accum: int) -> Run:
+        """The run to step, with `grad_accum` micro-batches a step."""
+
+    def total_parameters(self, model: Any) -> int:
+        """Parameters with adapters; tied ones once, quantized ones at their logical number."""
+
+    def weight_assumptions(self, model: Any) -> tuple[str, ...]:
+        """What is easily overlooked in how the weights are kept."""
+
+
+class RecipeCast:
+    """A skeleton to which a recipe's method is applied on stage, as in a real run. The skeleton is used up."""
+
+    def __init__(self, model: Any, recipe: Recipe, device: str) -> None:
+        self.base = model
+        self.device = device
+        self.grad_accum = recipe.grad_accum
+        self.recipe = recipe
+        self.eager = recipe.attn == "eager"
+        self.batch = plan_batch(model, recipe)
+        self.batch_assumptions = self.batch.assumptions
+        self.not_modelled: tuple[str, ...] = ()
+        parameters = unique_parameters(model)
+        self.base_ids = {id(p) for p in parameters}
+        self.base_count = sum(int(p.numel()) for p in parameters)
+        if recipe.quantized:  # only changes what the layers are: nothing has reached the device yet
+            quantization.swap_linears(model, recipe)
+            self.base_ids |= {id(p) for p in unique_parameters(model)}
+
+    def load(self, recorder: Recorder) -> Any:
+        """The weights arrive on the device, one module after the other, then what the method adds."""
+        packed = {id(module) for _, module in quantization.quantized_modules(self.base)}
+        for path, module in self.base.named_modules():
+            if id(module) in packed:
+                self._pack(recorder, path, module)
+            for parameter in module.parameters(recurse=False):
+                recorder.adopt(parameter, module=path, category=Category.WEIGHTS)
+            for buffer in module.buffers(recurse=False):
+                recorder.adopt(buffer, module=path, category=Category.BUFFERS)
+        choose_attention(self.base, self.recipe)
+        with torch.device(self.device):
+            model = apply_method(self.base, self.recipe)
+        for path, parameter in model.named_parameters():
+            category = Category.WEIGHTS if id(parameter) in self.base_ids else Category.ADAPTERS
+            recorder.place(parameter, module=path.rpartition(".")[0], category=category)
+        return model
+
+    def _pack(self, recorder: Recorder, path: str, module: Any) -> None:
+        """A 4-bit layer is packed on arrival."""
+        recorder.adopt(module.weight, module=path, category=Category.TEMPORARIES)
+        quantization.quantize(module, self.device)
+        recorder.place(module.weight, module=path, category=Category.WEIGHTS)
+        for tensor in quantization.state_tensors(module):
+            recorder.place(tensor, module=path, category=Category.QUANTIZATION)
+        self.base_ids.add(id(module.weight))
+
+    def make_optimizer(self, model: Any) -> Any:
+        return optimizers.build_optimizer(model, self.recipe)
+
+    def make_batch(self) -> Batch:
+        return self.batch.make()
+
+    def prepare(self, model: Any, optimizer: Any, make_batch: Callable[[], Batch], grad_accum: int) -> Run:
+        return prepare(model, optimizer, replace(self.recipe, grad_accum=grad_accum), make_batch, self.device)
+
+    def total_parameters(self, model: Any) -> int:
+        added = (p for p in unique_parameters(model) if id(p) not in self.base_ids)
+        return self.base_count + sum(int(p.numel()) for p in added)
+
+    def weight_assumptions(self, model: Any) -> tuple[str, ...]:
+        return packed_share(model, self.base_count)
+
+
+def unique_parameters(model: Any) -> list[Any]:
+    """Every parameter of a model, tied ones once."""
+    return list({id(p): p for p in model.parameters()}.values())
+
+
+def packed_share(model: Any, base_count: int) -> tuple[str, ...]:
+    """What a 4-bit base of `base_count` parameters leaves unquantized is easily overlooked: embeddings, heads."""
+    modules = quantization.quantized_modules(model)
+    if not modules:
+        return ()
+    packed = sum(prod(module.weight.quant_state.shape) for _, module in modules)
+    share, kept = format_share(packed, base_count), format_count(base_count - packed)
+    return (
+        f"4 bits hold {share} of the base parameters; {kept} stay unquantized, as transformers leaves them",
+    )
