@@ -13,7 +13,7 @@ from anatomy.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from anatomy.profiling.measure import Pass
-    from anatomy.profiling.measurement import Machine
+    from anatomy.profiling.measurement import Machine, Measurement
     from anatomy.profiling.record import Record
 
 Weights = Literal["random", "real"]
@@ -85,8 +85,16 @@ def profile(
     found = None
     if measurement.failure is not None:
         tell("looking for a run that fits")
-        found = smallest_change(staged, replace(room, bytes=measurement.peak_reserved_bytes or room.bytes))
+        found = smallest_change(
+            staged, replace(room, bytes=_reached(measurement, room.unlimited(prediction)))
+        )
     return Record(measurement=measurement, prediction=prediction, smaller=found)
+
+
+def _reached(measurement: "Measurement", predicted: int) -> int:
+    """What the device gave before it had no more; less than was predicted in any case, for that was not enough."""
+    held = measurement.peak_reserved_bytes or measurement.peak_allocated_bytes
+    return min(held, predicted - 1)
 
 
 def _builder(staged: Staged, device: str, weights: Weights) -> Callable[[], Any]:

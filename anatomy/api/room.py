@@ -27,10 +27,17 @@ class Room:
         from anatomy.memory.allocator import replay
 
         if self.machine.kind == "cpu":
-            peak = replay(prediction.timeline).peak_requested_bytes
+            peak = self.unlimited(prediction)
             return peak if peak <= self.bytes else None
         replayed = replay(prediction.timeline, capacity=self.bytes)
         return None if replayed.out_of_memory else replayed.peak_reserved_bytes
+
+    def unlimited(self, prediction: "Prediction") -> int:
+        """What the run would take of a device without a limit."""
+        from anatomy.memory.allocator import replay
+
+        replayed = replay(prediction.timeline)
+        return replayed.peak_requested_bytes if self.machine.kind == "cpu" else replayed.peak_reserved_bytes
 
 
 def room_on(machine: "Machine", used_before: int) -> Room:
@@ -47,13 +54,9 @@ def room_on(machine: "Machine", used_before: int) -> Room:
 
 def check_room(staged: Staged, prediction: "Prediction", room: Room) -> None:
     """Raises RecipeError, with the smallest change that would do, for a run that cannot fit."""
-    from anatomy.memory.allocator import replay
-
     if room.needed(prediction) is None:
-        unlimited = replay(prediction.timeline)
-        on_cpu = room.machine.kind == "cpu"
-        needed = unlimited.peak_requested_bytes if on_cpu else unlimited.peak_reserved_bytes
-        raise does_not_fit(needed, room.bytes, room.machine.name, smallest_change(staged, room))
+        change = smallest_change(staged, room)
+        raise does_not_fit(room.unlimited(prediction), room.bytes, room.machine.name, change)
 
 
 def smallest_change(staged: Staged, room: Room) -> Smaller | None:

@@ -33,7 +33,7 @@ def failure_of(
     error: BaseException, *, step: int, phase: Phase, path_of: Callable[[Any], str | None]
 ) -> Failure:
     """The failure that an out-of-memory error tells; `path_of` names a module, as far as its frames show one."""
-    message = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    message = _message(error)
     asked = _ASKED.search(message)
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     modules = (path_of(frame.f_locals.get("self")) for frame in reversed(frames))
@@ -44,3 +44,9 @@ def failure_of(
         requested_bytes=round(float(asked[1]) * _UNITS[asked[2]]) if asked else None,
         message=message.split(". ")[0],
     )
+
+
+def _message(error: BaseException) -> str:
+    """Its first line, without torch's note of the file that checked."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return re.sub(r"^\[enforce fail at [^]]*\][^.]*\. ", "", line)
