@@ -10,8 +10,19 @@ import anatomy
 ROOT = Path(anatomy.__file__).parent
 
 ORDER = (
-    *("errors", "units", "dtypes", "blueprint", "source", "architecture", "memory", "training", "rehearsal"),
-    *("hardware", "planning", "profiling", "validation", "report", "render", "api", "cli", "__main__"),
+    *("errors", "units", "dtypes", "blueprint", "older", "source", "architecture", "memory", "training"),
+    *(
+        "rehearsal",
+        "hardware",
+        "planning",
+        "profiling",
+        "validation",
+        "report",
+        "render",
+        "api",
+        "cli",
+        "__main__",
+    ),
 )
 FORBIDDEN = {("architecture", "source")}
 """Beyond the order: the anatomy of a model does not know where its description came from."""

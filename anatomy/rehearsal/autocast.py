@@ -157,6 +157,7 @@ def meta_autocast() -> Iterator[None]:
         (torch.amp.autocast_mode, "autocast"): MetaAutocast,
         (torch, "is_autocast_enabled"): lambda d="cuda": is_enabled(host(d)),
         (torch, "get_autocast_dtype"): lambda d: get_dtype(host(d)),
+        (torch, "get_autocast_gpu_dtype"): lambda: get_dtype(_HOST),
         (torch.amp, "is_autocast_available"): lambda d: is_available(host(d)),
         (torch.amp.autocast_mode, "is_autocast_available"): lambda d: is_available(host(d)),
     }

@@ -59,19 +59,27 @@ def predict(row: Row) -> Prediction:
 
 
 def rehearse_row(row: Row, gpu: Gpu) -> "Rehearsal":
-    """The run's steps, rehearsed with the kernels of `gpu`."""
+    """The run's steps, rehearsed with the kernels of `gpu` and the installed versions, older ones as well."""
+    from anatomy.older import adapt, switch_to_flash
+
+    adapt()
     from anatomy.architecture.skeleton import build_skeleton
     from anatomy.architecture.tree import module_components
+    from anatomy.rehearsal.bitsandbytes_cuda import import_quietly
     from anatomy.rehearsal.cuda import Target
-    from anatomy.rehearsal.rehearse import rehearse
+    from anatomy.rehearsal.rehearse import rehearse_cast
+    from anatomy.rehearsal.trainer_cast import TrainerCast
 
     assert row.recipe is not None
     skeleton = build_skeleton(blueprint_of(row), dtype=row.recipe.weight_dtype, attn=row.recipe.attn)
+    if row.recipe.attn == "flash_attention_2":
+        switch_to_flash(skeleton.model)
     components = module_components(skeleton.model, skeleton.config)
     major, minor = gpu.compute_capability.split(".")
-    return rehearse(
-        skeleton.model,
-        row.recipe,
+    if row.recipe.uses_adapters:
+        import_quietly()
+    return rehearse_cast(
+        TrainerCast(skeleton.model, row.recipe, "meta", casts_back=row.casts_back),
         component_of=lambda path: components.get(path, ""),
         target=Target(capability=(int(major), int(minor)), multiprocessors=gpu.multiprocessors),
     )

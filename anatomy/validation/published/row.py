@@ -87,5 +87,7 @@ class Row:
     """Lengths are only bounded, but the rehearsal at the bound is compared, and says so."""
     empties_cache: bool = False
     """The training loop gives cached memory back now and then, so its longest batch may meet an empty cache."""
+    casts_back: bool = False
+    """After PEFT the trainer cast embeddings and head back to bf16 (TRL's peft_module_casting_to_bf16)."""
     note: str = ""
     """What a reader of the comparison should know."""

@@ -1,0 +1,66 @@
+"""A recipe's run with what a published run's trainer did beside: transformers' Trainer or TRL's SFTTrainer of the
+installed version."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import torch
+
+from anatomy.memory.timeline import Category
+from anatomy.rehearsal.cast import RecipeCast
+from anatomy.rehearsal.recorder import Recorder
+from anatomy.training.recipe import Recipe
+from anatomy.training.step import Batch, Run, unwrapped
+
+_EMBEDDINGS = ("lm_head", "embed_tokens", "wte", "wpe")
+
+
+class TrainerCast(RecipeCast):
+    """`casts_back`: the trainer ran TRL's peft_module_casting_to_bf16 once the adapters were there."""
+
+    def __init__(self, model: Any, recipe: Recipe, device: str, *, casts_back: bool) -> None:
+        super().__init__(model, recipe, device)
+        self._casts_back = casts_back
+
+    def load(self, recorder: Recorder) -> Any:
+        model = super().load(recorder)
+        if self._casts_back:
+            cast_back(model)
+            for path, parameter in model.named_parameters():
+                recorder.place(parameter, module=path.rpartition(".")[0], category=Category.WEIGHTS)
+        return model
+
+    def prepare(self, model: Any, optimizer: Any, make_batch: Callable[[], Batch], grad_accum: int) -> Run:
+        """Where TrainingArguments has no `use_cache`, the model's own setting stands.
+
+        Models then switch their cache off themselves when they checkpoint, but not all: GPTBigCode of transformers
+        4.48 does not (modeling_gpt_bigcode.py), and returns every block's keys and values beside the logits.
+        """
+        config = unwrapped(model).config
+        own = getattr(config, "use_cache", False)
+        run = super().prepare(model, optimizer, make_batch, grad_accum)
+        if not _arguments_have_use_cache():
+            config.use_cache = own
+        return run
+
+
+def cast_back(model: Any) -> None:
+    """Norms to fp32; embeddings and head, where they are fp32, to bf16: peft_module_casting_to_bf16.
+
+    Source: trl 0.13.0 trainer/utils.py. SFTTrainer calls it after get_peft_model for a 4-bit base under `bf16=True`;
+    before, prepare_model_for_kbit_training made everything that is not packed fp32.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.LayerNorm) or "norm" in name:
+            module.to(torch.float32)
+        elif any(part in name for part in _EMBEDDINGS):
+            weight = getattr(module, "weight", None)
+            if weight is not None and weight.dtype == torch.float32:
+                module.to(torch.bfloat16)
+
+
+def _arguments_have_use_cache() -> bool:
+    from transformers import TrainingArguments
+
+    return any(field.name == "use_cache" for field in fields(TrainingArguments))
