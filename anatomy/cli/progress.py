@@ -1,6 +1,7 @@
 """What is going on, on stderr and only for a person: a spinner with the stage, and silence from the libraries."""
 
 import logging
+import os
 import re
 import sys
 import warnings
@@ -66,11 +67,16 @@ def _counted(stage: str) -> tuple[int, int | None]:
     return (int(found[1]) - 1, int(found[2])) if found else (0, None)
 
 
+_KINETO_SILENT = "6"
+"""torch.profiler's library writes on stderr when it starts and stops, at levels up to 5 (libkineto/include/ILoggerObserver.h)."""
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     if debugging():
         yield
         return
+    os.environ.setdefault("KINETO_LOG_LEVEL", _KINETO_SILENT)
     before = logging.root.manager.disable
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
