@@ -7,6 +7,7 @@ from typing import Any
 from anatomy.memory.allocator import replay, spans
 from anatomy.memory.timeline import Block, Category, Mark, Phase, Timeline
 from anatomy.planning.plan import ModelName
+from anatomy.planning.smaller import Smaller
 from anatomy.profiling.measurement import Failure, Kernel, Machine, Measurement, PhaseReading, Timing
 from anatomy.profiling.record import Prediction, Record
 from anatomy.training.recipe import Recipe
@@ -173,10 +174,13 @@ def make_record(
     )
 
 
-def failed_record() -> Record:
+SMALLER = Smaller(change={"batch_size": 1, "grad_accum": 2}, needed_bytes=400 * MIB)
+
+
+def failed_record(smaller: Smaller | None = None) -> Record:
     """Out of memory in backward of step 1, on a card of 512 MiB, with 160 MiB of blocks in use."""
     seen = timeline([(Phase.LOAD, 0), WEIGHTS, (Phase.FORWARD, 1), ACTIVATION, (Phase.BACKWARD, 1), GRADIENT])
-    return make_record(
+    failed = make_record(
         "cuda",
         observed=seen,
         machine=replace(CUDA, memory_bytes=512 * MIB),
@@ -190,3 +194,4 @@ def failed_record() -> Record:
         timing=None,
         kernels=(),
     )
+    return replace(failed, smaller=smaller)

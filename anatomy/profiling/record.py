@@ -115,6 +115,7 @@ def load(path: Path) -> Record:
         return Record(
             measurement=Measurement.from_dict(data["measurement"]),
             prediction=Prediction.from_dict(data["prediction"]),
+            smaller=None if data["smaller"] is None else Smaller(**data["smaller"]),
             labels=dict(data["labels"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, AnatomyError) as error:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from anatomy.planning.settings import complete, settings_in_use
-from anatomy.planning.smaller import Smaller
 from anatomy.planning.words import where
 from anatomy.profiling.measurement import Measurement
 from anatomy.profiling.record import Record
@@ -38,8 +37,6 @@ class Profile:
     residuals: Residuals | None
     alive: Alive | None
     """Set where the run ended out of memory."""
-    smaller: Smaller | None = None
-    """After an out of memory: the smallest change with which the run would fit, where one was looked for."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -53,21 +50,20 @@ class Profile:
         )
 
 
-def profile_document(record: Record, smaller: Smaller | None = None) -> Document:
+def profile_document(record: Record) -> Document:
     """The report on a measured run. Raises RehearsalError for a record with a damaged timeline."""
     found = Profile(
         record=record,
         comparison=compare(record),
         residuals=residuals(record),
         alive=alive_at_failure(record),
-        smaller=smaller,
     )
     run = record.measurement
     return Document(
         title=f"{named(run.model.id, run.model.overrides)}: {run_line(run.recipe)}, measured",
         blocks=tuple(_blocks(found)),
         table=flat_table(record, found.comparison, found.residuals, found.alive),
-        data=profile_data(record, found.comparison, found.residuals, found.alive, found.smaller, found.notes),
+        data=profile_data(record, found.comparison, found.residuals, found.alive, found.notes),
     )
 
 
@@ -78,7 +74,7 @@ def _blocks(found: Profile) -> Iterator[Block]:
     if run.machine.kind == "cpu":
         yield Sentence(text=NO_GPU, tone="caution")
     if run.failure is not None:
-        yield from failure_blocks(record, comparison, found.alive, found.smaller)
+        yield from failure_blocks(record, comparison, found.alive)
     yield from peaks(comparison)
     yield from _instants(comparison)
     if found.notes:

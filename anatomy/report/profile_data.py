@@ -30,7 +30,6 @@ def profile_data(
     comparison: ProfileComparison,
     residuals: Residuals | None,
     alive: Alive | None,
-    smaller: Smaller | None,
     notes: Iterable[str],
 ) -> Fields:
     """The content of `profile --json`: integers of bytes, nothing rounded."""
@@ -52,7 +51,7 @@ def profile_data(
         "host_bytes": run.host_bytes,
         "failure": None if run.failure is None else asdict(run.failure),
         "alive_at_failure": None if alive is None else alive.to_dict(),
-        "smaller": None if smaller is None else _smaller(smaller),
+        "smaller": None if record.smaller is None else _smaller(record.smaller),
         "assumptions": list(said.assumptions),
         "not_modelled": list(said.not_modelled),
         "notes": list(notes),

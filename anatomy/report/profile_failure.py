@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from anatomy.planning.smaller import Smaller
 from anatomy.planning.words import where
 from anatomy.profiling.measurement import Measurement
 from anatomy.profiling.record import Record
@@ -31,17 +30,15 @@ def failure_sentence(run: Measurement) -> Sentence:
     )
 
 
-def failure_blocks(
-    record: Record, comparison: ProfileComparison, alive: Alive | None, smaller: Smaller | None
-) -> Iterator[Block]:
+def failure_blocks(record: Record, comparison: ProfileComparison, alive: Alive | None) -> Iterator[Block]:
     """What there is to say of it."""
     failure = record.measurement.failure
     if failure is not None and failure.message:
         yield Sentence(text=f"torch: {failure.message.rstrip('.')}.")
     yield Sentence(text=_foretold(record, comparison))
-    if smaller is not None:
-        needed = format_bytes(smaller.needed_bytes)
-        yield Sentence(text=f"To try: {smaller.flags} (predicted to need {needed}).", tone="good")
+    if record.smaller is not None:
+        needed = format_bytes(record.smaller.needed_bytes)
+        yield Sentence(text=f"To try: {record.smaller.flags} (predicted to need {needed}).", tone="good")
     if alive is not None:
         yield _categories(alive)
         yield _holdings(alive)

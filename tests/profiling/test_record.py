@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_records import failed_record, make_record, predicted_timeline
+from made_records import SMALLER, failed_record, make_record, predicted_timeline
 
 from anatomy.errors import SourceError
 from anatomy.profiling.measurement import AllocatorTrace
@@ -19,6 +19,8 @@ RECORDS = {
     "cpu": make_record(labels={"cell": "a", "held out": "yes"}),
     "cuda": make_record("cuda", allocator_trace=TRACE, recorded=predicted_timeline(), notes=("one", "two")),
     "out of memory": failed_record(),
+    "something smaller": failed_record(SMALLER),
+    "fewer layers": failed_record(replace(SMALLER, change={}, overrides={"num_hidden_layers": 4})),
     "overrides": replace(
         make_record(),
         measurement=replace(

@@ -7,10 +7,9 @@ import re
 from dataclasses import replace
 
 import pytest
-from made_records import CUDA, MIB, failed_record, make_record, measured_timeline
+from made_records import CUDA, MIB, SMALLER, failed_record, make_record, measured_timeline
 
 from anatomy.memory.timeline import Timeline
-from anatomy.planning.smaller import Smaller
 from anatomy.profiling.measurement import Kernel
 from anatomy.render import render
 from anatomy.render.style import Style
@@ -20,16 +19,15 @@ from anatomy.report.profile_speed import format_flops_per_second, format_seconds
 from anatomy.report.signed import signed_bytes, signed_share
 
 WIDE = Style(width=120)
-SMALLER = Smaller(change={"batch_size": 1, "grad_accum": 2}, needed_bytes=400 * MIB)
 EMPTY = Timeline(blocks=(), trace=(), marks=())
 
 
-def sentences(record, **options):
-    return [b.text for b in profile_document(record, **options).blocks if isinstance(b, Sentence)]
+def sentences(record):
+    return [b.text for b in profile_document(record).blocks if isinstance(b, Sentence)]
 
 
-def tables(record, **options):
-    return {b.title: b for b in profile_document(record, **options).blocks if isinstance(b, Table)}
+def tables(record):
+    return {b.title: b for b in profile_document(record).blocks if isinstance(b, Table)}
 
 
 def facts(record, title):
@@ -38,8 +36,8 @@ def facts(record, title):
     )
 
 
-def rows_of_csv(record, **options):
-    return list(csv.DictReader(io.StringIO(render(profile_document(record, **options), "csv"))))
+def rows_of_csv(record):
+    return list(csv.DictReader(io.StringIO(render(profile_document(record), "csv"))))
 
 
 ON_THE_CPU = """\
@@ -229,7 +227,7 @@ def test_json_has_integers_of_bytes():
 
 
 def test_out_of_memory_is_an_answer():
-    said = sentences(failed_record(), smaller=SMALLER)
+    said = sentences(failed_record(SMALLER))
     assert said[:4] == [
         "Out of memory on Example GPU (512.00 MiB) in backward of step 1, in model.layers.0.mlp.down_proj: "
         "400.00 MiB more could not be had.",
@@ -261,7 +259,7 @@ def test_out_of_memory_that_was_foretold():
 
 
 def test_out_of_memory_in_json_and_csv():
-    document = profile_document(failed_record(), SMALLER)
+    document = profile_document(failed_record(SMALLER))
     assert document.data["failure"]["requested_bytes"] == 400 * MIB
     assert document.data["alive_at_failure"]["bytes"] == 160 * MIB
     assert document.data["smaller"]["flags"] == "--batch-size 1 --grad-accum 2"
