@@ -103,6 +103,7 @@ def _all(
     pool: "_Pool", waiting: deque[Task], clock: "_Clock", total: int, tell: Callable[[Progress], None]
 ) -> list[str]:
     """Run what waits, as far as there is time; the names of what was not begun."""
+    tell(Progress(done=total - len(waiting), total=total, running=(), seconds_left=None))
     while True:
         while waiting and len(pool.running) < clock.jobs and clock.has_time():
             pool.begin(waiting.popleft())

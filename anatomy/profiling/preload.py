@@ -6,6 +6,7 @@ bitsandbytes, which PEFT does, asks torch for each GPU's compute capability, and
 own tool is asked instead. Where it has no answer PEFT is left to be imported by each cell.
 """
 
+import logging
 import os
 import subprocess
 from collections.abc import Iterator
@@ -27,7 +28,16 @@ AFTER = (
 
 
 def import_libraries() -> None:
-    """Import everything that a cell needs and that does not touch CUDA."""
+    """Import everything that a cell needs and that does not touch CUDA. The libraries' remarks are not shown."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        _import_libraries()
+    finally:
+        logging.disable(before)
+
+
+def _import_libraries() -> None:
     os.environ.setdefault(NVML_CHECK, "1")
     for name in BEFORE:
         import_module(name)

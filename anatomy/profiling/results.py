@@ -101,20 +101,32 @@ class Results:
         for path in self.folder.glob(f"{PARTIAL}*"):
             path.unlink(missing_ok=True)
 
+    def run(self, task: Task) -> Record | None:
+        """The record of exactly this task. Raises SourceError for one that cannot be read."""
+        return load(self._run(task.name)) if self.has_run(task) else None
+
+    def failure(self, task: Task) -> FailedCell | None:
+        """Why exactly this task failed, if it did."""
+        return _read_failed(self._failed(task.name)) if self.has_failed(task) else None
+
     def runs(self) -> Iterator[tuple[Path, Record]]:
         """Every record, in the order of their names. Raises SourceError for a file that is none."""
-        for path in sorted(self.folder.glob(f"*{RUN}")):
+        for path in self._files(RUN):
             yield path, load(path)
 
     def failures(self) -> Iterator[FailedCell]:
         """Every failed cell, in the order of their names. Raises SourceError for a file that is none."""
-        for path in sorted(self.folder.glob(f"*{FAILED}")):
+        for path in self._files(FAILED):
             found = _read_failed(path)
             if found is None:
                 raise SourceError(
                     f"{path} is not a failed cell of a grid.", hint="remove it, and run the cell again"
                 )
             yield found
+
+    def _files(self, ending: str) -> list[Path]:
+        found = (path for path in self.folder.glob(f"*{ending}") if not path.name.startswith(PARTIAL))
+        return sorted(found)
 
     def _run(self, name: str) -> Path:
         return self.folder / f"{name}{RUN}"

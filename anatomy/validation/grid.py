@@ -55,6 +55,8 @@ _CELL_KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "sweep": ((dict,), "a table of lists: sweep = { batch_size = [1, 2] }"),
 }
 _PROFILE: Mapping[str, type] = {"steps": int, "warmup": int, "passes": list}
+PASSES = ("counters", "events", "timing", "kernels", "recorded")
+"""Passes that a cell may ask for; those of `anatomy.profiling.measure`."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PLACE = re.compile(r"\{(\w+)\}")
 
@@ -120,8 +122,8 @@ class _Reader:
 
     def __init__(self, source: str, data: Mapping[str, Any]) -> None:
         self.source = source
-        self.profile = data.get("profile", {})
-        _check_profile(self.profile, source)
+        _check_profile(data.get("profile", {}), source)
+        self.profile = {"device": data.get("device", "cuda"), **data.get("profile", {})}
         self.defaults = data.get("defaults", {})
         _check_keys(self.defaults, _SETTINGS, f"[defaults] of {source}")
         self.models = {name: _model(name, entry, source) for name, entry in data.get("models", {}).items()}

@@ -121,12 +121,12 @@ def test_a_damaged_record_is_made_again(tmp_path, damage):
 def test_progress_counts_up_and_estimates(tmp_path):
     told: list[Progress] = []
     run([task(f"cell-{n}", seconds=0.1) for n in range(4)], tmp_path, progress=told.append)
-    assert [p.done for p in told] == [0, 1, 2, 3, 4]
+    assert [p.done for p in told] == [0, 0, 1, 2, 3, 4]
     assert {p.total for p in told} == {4}
-    assert told[0].seconds_left is None
-    assert told[1].seconds_left == pytest.approx(3 * 0.1, abs=3.0)
+    assert told[1].seconds_left is None
+    assert told[2].seconds_left == pytest.approx(3 * 0.1, abs=3.0)
     assert told[-1].seconds_left == 0
-    assert [len(p.running) for p in told] == [1, 1, 1, 1, 0]
+    assert [len(p.running) for p in told] == [0, 1, 1, 1, 1, 0]
 
 
 def test_the_time_limit_begins_nothing_new(tmp_path):
