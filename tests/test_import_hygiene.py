@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from made_records import make_record
+
+from anatomy.profiling.record import save
 
 HEAVY = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "pandas", "numpy", "textual")
 
@@ -44,7 +47,9 @@ def headers_only(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("args", [["--help"], ["--version"], ["plan", "--help"], ["plan", "--print-recipe"]])
+@pytest.mark.parametrize(
+    "args", [["--help"], ["--version"], ["plan", "--help"], ["profile", "--help"], ["plan", "--print-recipe"]]
+)
 def test_help_imports_no_rich_either(args):
     loaded, code, out = heavy_imports(*args, heavy=(*HEAVY, "rich", "huggingface_hub"))
     assert (loaded, code) == (set(), 0)
@@ -67,9 +72,22 @@ def test_show_of_headers_imports_nothing_heavy(headers_only):
     assert json.loads(out)["parameters"]["total"] == 32
 
 
+@pytest.mark.parametrize("format_", ["table", "json"])
+def test_a_saved_run_opens_without_anything_heavy(format_, tmp_path):
+    """A run that was measured on a GPU can be read where there is neither a GPU nor torch."""
+    file = tmp_path / "run.json.gz"
+    save(make_record("cuda"), file)
+    loaded, code, out = heavy_imports("profile", "--open", str(file), "--format", format_)
+    assert (loaded, code) == (set(), 0)
+    assert "Example GPU" in out
+
+
 @pytest.mark.parametrize(
     "args",
     [
+        ["profile", "--open", "MODEL"],
+        ["profile", "MODEL", "--save", "/missing/folder/run.json"],
+        ["profile", "MODEL", "--r", "0"],
         ["plan", "MODEL", "--set", "num_hidden_layers=1000000000"],
         ["show", "MODEL", "--set", "hidden_size=1000000000000"],
         ["plan", "MODEL", "--r", "0"],
