@@ -30,6 +30,7 @@ def materialise(model: Any, recipe: Recipe, device: str) -> Any:
         )
     if recipe.quantized:
         quantization.swap_linears(model, recipe)
+        quantization.code_books().clear()  # those of a rehearsal are on meta
     packed = {id(module) for _, module in quantization.quantized_modules(model)}
     moved: dict[int, torch.Tensor] = {}
     for module in model.modules():

@@ -1,5 +1,6 @@
 """A 4-bit base: bitsandbytes' own layers in the place of the linear ones, as transformers puts them there."""
 
+import sys
 from typing import Any
 
 from anatomy.errors import RecipeError
@@ -63,6 +64,12 @@ def state_tensors(module: Any) -> list[Any]:
     if state.nested:
         parts += [state.offset, state.state2.absmax, state.state2.code]
     return parts
+
+
+def code_books() -> dict[str, Any]:
+    """bitsandbytes' own tables of codes, by name: made on the device that first needs one, and kept by the library."""
+    library = sys.modules.get("bitsandbytes")
+    return {} if library is None else library.functional.name2qmap
 
 
 def _has_matrix(module: Any) -> bool:
