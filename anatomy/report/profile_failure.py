@@ -13,6 +13,8 @@ from anatomy.validation.comparison import ProfileComparison
 HOLDINGS_SHOWN = 10
 """Rows that a terminal shows; other formats have all."""
 
+COMPARED = "What follows compares the phases that were finished before."
+
 
 def failure_sentence(run: Measurement) -> Sentence:
     """Where the run ended."""
@@ -42,6 +44,8 @@ def failure_blocks(record: Record, comparison: ProfileComparison, alive: Alive |
     if alive is not None:
         yield _categories(alive)
         yield _holdings(alive)
+    if comparison.phases:
+        yield Sentence(text=COMPARED)
 
 
 def _foretold(record: Record, comparison: ProfileComparison) -> str:

@@ -70,8 +70,9 @@ def alive_at_failure(record: Record) -> Alive | None:
 
     The highest level, not the last entry: an exception on its way out lets go of what it passes.
     """
-    failure, side = record.measurement.failure, measured_side(record)
-    if failure is None or side is None or len(side.levels) == 1:
+    failure = record.measurement.failure
+    side = None if failure is None else measured_side(record)
+    if failure is None or side is None:
         return None
     index = _highest(side, failure.step, {failure.phase, without_loss(failure.phase)})
     return Alive(at=side.instant(index), by_category=side.by_category(index), holdings=_holdings(side, index))
