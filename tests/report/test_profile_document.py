@@ -235,6 +235,7 @@ def test_out_of_memory_is_an_answer():
         "The prediction had said that it fits: it needs 500.00 MiB of 512.00 MiB, when nothing else uses the device.",
         "To try: --batch-size 1 --grad-accum 2 (predicted to need 400.00 MiB).",
     ]
+    assert said[4] == "What follows compares the phases that were finished before."
     blocks = profile_document(failed_record()).blocks
     (bars,) = (b for b in blocks if isinstance(b, Bars))
     assert bars.total == 160 * MIB
