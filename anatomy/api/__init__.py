@@ -8,7 +8,9 @@ from anatomy.api.exported import check_export, export
 from anatomy.api.facts import env, gpus, models
 from anatomy.api.planned import REHEARSED_ON, plan
 from anatomy.api.profiled import profile
+from anatomy.api.validated import find_grid, validate, validate_records
 
 __all__ = [
-    "REHEARSED_ON", "Progress", "check_export", "env", "export", "gpus", "load", "models", "plan", "profile", "show",
+    "REHEARSED_ON", "Progress", "check_export", "env", "export", "find_grid", "gpus", "load", "models", "plan", "profile",
+    "show", "validate", "validate_records",
 ]  # fmt: skip

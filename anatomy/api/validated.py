@@ -25,7 +25,7 @@ SUITS: Mapping[str, int] = {"gpu-140gb": 120_000, "gpu-24gb": 22_000}
 
 
 def validate(
-    grid: str | None = None,
+    grid: Grid | str | None = None,
     *,
     folder: str | Path,
     only: Collection[str] = (),
@@ -37,7 +37,7 @@ def validate(
 ) -> "Validation":
     """Predict and measure every cell of a grid that `folder` has no record of, one process each; score them all.
 
-    `grid`: a TOML file, or the name of a shipped grid; the one that suits this machine when left out. `only`: names
+    `grid`: a grid, a TOML file, or the name of a shipped grid; the one that suits this machine when left out. `only`: names
     of cells. `jobs`: cells at a time; one on a GPU, as many as there are cores on the CPU. `time_limit`: seconds
     after which no further cell is begun. `timeout`: seconds for one cell. `retry_failed`: run again what failed.
 
@@ -47,7 +47,7 @@ def validate(
     from anatomy.profiling.results import Results, Task
     from anatomy.validation.scores import Validation
 
-    chosen = find_grid(grid).only(tuple(only))
+    chosen = (grid if isinstance(grid, Grid) else find_grid(grid)).only(tuple(only))
     _check_device(chosen)
     tasks = [Task(name=c.name, definition=c.to_dict(), labels=c.labels) for c in chosen.cells]
     outcome = run_cells(

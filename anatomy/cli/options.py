@@ -49,13 +49,20 @@ def _stack(*options: Callable[[Function], Function]) -> Callable[[Function], Fun
     return decorate
 
 
-def output_options(function: Function) -> Function:
-    """--format, --json, -o."""
+def format_options(function: Function) -> Function:
+    """--format, --json."""
     return _stack(
         click.option(
             "--format", "format_", type=click.Choice(FORMATS), help="How to answer.  [default: table]"
         ),
         click.option("--json", "as_json", is_flag=True, help="The same as --format json."),
+    )(function)
+
+
+def output_options(function: Function) -> Function:
+    """--format, --json, -o."""
+    return _stack(
+        format_options,
         click.option(
             "-o",
             "--output",

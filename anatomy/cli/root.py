@@ -12,6 +12,7 @@ _COMMANDS: dict[str, str] = {
     "show": "What a model is made of: components, modules, parameters.",
     "plan": "What a training run needs, where its peak is, which GPUs it fits.",
     "profile": "Real training steps on this machine, beside what was predicted.",
+    "validate": "A grid of runs, predicted and measured; the accuracy.",
     "models": "The models that are known without a network.",
     "gpus": "The GPUs that runs are fitted onto.",
     "env": "Versions and hardware, for a bug report.",

@@ -30,7 +30,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from importlib.resources import files
 from typing import Any
@@ -65,6 +65,8 @@ _PLACE = re.compile(r"\{(\w+)\}")
 class Grid:
     """Models times recipes."""
 
+    name: str
+    """What it is called: the shipped grid's name, or the file's."""
     title: str
     device: str
     """'cuda' or 'cpu': what it is meant for."""
@@ -77,7 +79,7 @@ class Grid:
             if name not in known:
                 raise SourceError(f"{name!r} is not a cell of this grid.", hint=_meant(name, known))
         picked = tuple(known[name] for name in dict.fromkeys(names))
-        return Grid(title=self.title, device=self.device, cells=picked or self.cells)
+        return replace(self, cells=picked or self.cells)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,7 +116,8 @@ def read_grid(text: str, source: str = "the grid") -> Grid:
     reader = _Reader(source, data)
     cells = tuple(cell for entry in _entries(data, source) for cell in reader.cells(entry))
     _check_unique(cells, source)
-    return Grid(title=data.get("title", source), device=data.get("device", "cuda"), cells=cells)
+    name = source.removesuffix(".toml")
+    return Grid(name=name, title=data.get("title", name), device=data.get("device", "cuda"), cells=cells)
 
 
 class _Reader:

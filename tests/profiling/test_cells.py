@@ -235,3 +235,13 @@ def test_a_server_that_started_cuda_is_not_forked_from(tmp_path):
     lines = journal.read_text().splitlines()
     assert [line.split()[0] for line in lines] == ["one", "two"]
     assert "poisoned" not in journal.read_text()
+
+
+def test_libraries_are_not_looked_for_in_the_working_directory(tmp_path):
+    """People train in folders that have a torch.py or a clone of transformers in them."""
+    (tmp_path / "stand_ins.py").write_text("raise SystemExit('shadowed')")
+    folder, journal = tmp_path / "results", tmp_path / "journal"
+    arguments = map(str, (SCRIPT, folder, journal, 1, 0, 1))
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, cwd=tmp_path, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["finished"] == ["cell-0"]
