@@ -33,7 +33,13 @@ def small_record(size: int = 1000) -> Record:
         observed=timeline,
     )
     prediction = Prediction(
-        timeline=timeline, context_bytes=0, total_parameters=size, trainable_parameters=size, versions={}
+        timeline=timeline,
+        context_bytes=0,
+        total_parameters=size,
+        trainable_parameters=size,
+        model_flops=0,
+        hardware_flops=0,
+        versions={},
     )
     return Record(measurement=measurement, prediction=prediction)
 
