@@ -50,7 +50,7 @@ class RealRun:
         for path, module in quantization.quantized_modules(self.model):
             for tensor in quantization.state_tensors(module):
                 yield _held(tensor, f"{path}.state", Category.QUANTIZATION)
-        for book in quantization.code_books().values():
+        for book in quantization.code_books().values() if self.run.recipe.quantized else ():
             yield _held(book, "", Category.QUANTIZATION)
         for path, buffer in self.model.named_buffers():
             yield _held(buffer, path, Category.BUFFERS)

@@ -1,0 +1,70 @@
+"""Random weights on a device: the shapes, ties and buffers of the class's own making, and nothing that is no number."""
+
+import pytest
+import torch
+from families import FAMILIES, make, tiny_recipe
+
+from anatomy.errors import ArchitectureError
+from anatomy.profiling.weights import materialise
+from anatomy.training.quantization import quantized_modules, state_tensors
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_built_on_the_cpu_looks_the_same(family):
+    real, built = materialise(make(family, "meta"), tiny_recipe(family), "cpu"), make(family, "cpu")
+    ours, theirs = real.state_dict(), built.state_dict()
+    assert list(ours) == list(theirs)
+    for name, tensor in ours.items():
+        assert (tensor.shape, tensor.dtype, tensor.stride()) == (
+            theirs[name].shape,
+            theirs[name].dtype,
+            theirs[name].stride(),
+        )
+        assert tensor.device.type == "cpu"
+        assert tensor.isfinite().all()
+    assert sum(p.numel() for p in real.parameters()) == sum(p.numel() for p in built.parameters())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_buffers_have_the_values_that_the_class_gives_them(family):
+    """Rotary frequencies, masks and position ids are no random numbers."""
+    real, built = materialise(make(family, "meta"), tiny_recipe(family), "cpu"), make(family, "cpu")
+    expected = dict(built.named_buffers())
+    found = dict(real.named_buffers())
+    assert found.keys() == expected.keys()
+    for name, buffer in found.items():
+        assert torch.equal(buffer, expected[name]), name
+
+
+def test_what_is_tied_stays_tied():
+    model = materialise(make("gpt2", "meta"), tiny_recipe("gpt2"), "cpu")
+    assert model.lm_head.weight is model.transformer.wte.weight
+
+
+def test_weights_differ_and_norms_are_ones():
+    model = materialise(make("llama", "meta"), tiny_recipe("llama"), "cpu")
+    weight = model.model.layers[0].mlp.up_proj.weight
+    assert 0.01 < weight.std() < 0.04
+    assert torch.equal(model.model.norm.weight, torch.ones_like(model.model.norm.weight))
+
+
+def test_a_quantized_base_is_packed_by_bitsandbytes():
+    recipe = tiny_recipe("llama", method="qlora", precision="bf16")
+    model = materialise(make("llama", "meta").to(torch.bfloat16), recipe, "cpu")
+    packed = quantized_modules(model)
+    assert len(packed) == 3 * 7
+    for _, module in packed:
+        rows, columns = module.weight.quant_state.shape
+        assert module.weight.dtype == torch.uint8
+        assert module.weight.numel() * 2 == rows * columns
+        assert all(not tensor.is_meta for tensor in state_tensors(module))
+    out = model(input_ids=torch.ones(1, 8, dtype=torch.int64))
+    assert out.logits.isfinite().all()
+
+
+def test_a_class_without_initialization_is_refused():
+    with torch.device("meta"):
+        bare = torch.nn.Linear(2, 2)
+    with pytest.raises(ArchitectureError, match="random weights") as caught:
+        materialise(bare, tiny_recipe("llama"), "cpu")
+    assert "--weights" in caught.value.hint
