@@ -255,12 +255,14 @@ def _check_sweep(sweep: Any, entry: Mapping[str, Any], where: str) -> None:
 
 
 def _check_profile(profile: Any, source: str) -> None:
-    _check_keys(profile, tuple(_PROFILE), f"[profile] of {source}")
+    where = f"[profile] of {source}"
+    _check_keys(profile, tuple(_PROFILE), where)
     for key, value in profile.items():
         if not isinstance(value, _PROFILE[key]):
-            raise SourceError(
-                f"[profile] of {source}: {key} is {value!r}.", hint="steps = 3, passes = ['events']"
-            )
+            raise SourceError(f"{where}: {key} is {value!r}.", hint='write steps = 3, or passes = ["events"]')
+    for name in profile.get("passes", ()):
+        if name not in PASSES:
+            raise SourceError(f"{where}: there is no pass {name!r}.", hint=_meant(name, PASSES))
 
 
 def _check_unique(cells: tuple[Cell, ...], source: str) -> None:
