@@ -47,10 +47,11 @@ class RealRun:
         for path, parameter in self.model.named_parameters():
             known = id(parameter) in self.base_parameters
             yield _held(parameter, path, Category.WEIGHTS if known else Category.ADAPTERS)
-        for path, module in quantization.quantized_modules(self.model):
+        packed = quantization.quantized_modules(self.model)
+        for path, module in packed:
             for tensor in quantization.state_tensors(module):
                 yield _held(tensor, f"{path}.state", Category.QUANTIZATION)
-        for book in quantization.code_books().values() if self.run.recipe.quantized else ():
+        for book in quantization.code_books().values() if packed else ():
             yield _held(book, "", Category.QUANTIZATION)
         for path, buffer in self.model.named_buffers():
             yield _held(buffer, path, Category.BUFFERS)

@@ -67,12 +67,10 @@ class RecipeCast:
         self.batch = plan_batch(model, recipe)
         self.batch_assumptions = self.batch.assumptions
         self.not_modelled: tuple[str, ...] = ()
-        parameters = unique_parameters(model)
-        self.base_ids = {id(p) for p in parameters}
-        self.base_count = sum(int(p.numel()) for p in parameters)
+        self.base_count = sum(int(p.numel()) for p in unique_parameters(model))
+        self.base_parameters: tuple[Any, ...] = ()
         if recipe.quantized:  # only changes what the layers are: nothing has reached the device yet
             quantization.swap_linears(model, recipe)
-            self.base_ids |= {id(p) for p in unique_parameters(model)}
 
     def load(self, recorder: Recorder) -> Any:
         """The weights arrive on the device, one module after the other, then what the method adds."""
@@ -84,11 +82,16 @@ class RecipeCast:
                 recorder.adopt(parameter, module=path, category=Category.WEIGHTS)
             for buffer in module.buffers(recurse=False):
                 recorder.adopt(buffer, module=path, category=Category.BUFFERS)
+        for book in quantization.code_books().values() if packed else ():
+            recorder.place(book, module="", category=Category.QUANTIZATION)
+        # Held, not only their ids: an adapter could get the id of a parameter that is gone.
+        self.base_parameters = tuple(unique_parameters(self.base))
+        base = set(map(id, self.base_parameters))
         choose_attention(self.base, self.recipe)
         with torch.device(self.device):
             model = apply_method(self.base, self.recipe)
         for path, parameter in model.named_parameters():
-            category = Category.WEIGHTS if id(parameter) in self.base_ids else Category.ADAPTERS
+            category = Category.WEIGHTS if id(parameter) in base else Category.ADAPTERS
             recorder.place(parameter, module=path.rpartition(".")[0], category=category)
         return model
 
@@ -99,7 +102,6 @@ class RecipeCast:
         recorder.place(module.weight, module=path, category=Category.WEIGHTS)
         for tensor in quantization.state_tensors(module):
             recorder.place(tensor, module=path, category=Category.QUANTIZATION)
-        self.base_ids.add(id(module.weight))
 
     def make_optimizer(self, model: Any) -> Any:
         return optimizers.build_optimizer(model, self.recipe)
@@ -111,7 +113,8 @@ class RecipeCast:
         return prepare(model, optimizer, replace(self.recipe, grad_accum=grad_accum), make_batch, self.device)
 
     def total_parameters(self, model: Any) -> int:
-        added = (p for p in unique_parameters(model) if id(p) not in self.base_ids)
+        base = set(map(id, self.base_parameters))
+        added = (p for p in unique_parameters(model) if id(p) not in base)
         return self.base_count + sum(int(p.numel()) for p in added)
 
     def weight_assumptions(self, model: Any) -> tuple[str, ...]:
