@@ -1,6 +1,6 @@
 """What `anatomy validate` says: how far the predictions were off, cell by cell and in all."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -72,8 +72,8 @@ def _answer(validation: Validation) -> Sentence:
     unscored = sum(bool(score.not_scored) for score in validation.cells)
     parts = [f"{total - left - failures - unscored} of {total} cells are scored"]
     parts += [f"{failures} failed"] if failures else []
-    parts += [f"{unscored} are not scored"] if unscored else []
-    parts += [f"{left} are left for the next run"] if left else []
+    parts += [f"{unscored} {_are(unscored)} not scored"] if unscored else []
+    parts += [f"{left} {_are(left)} left for the next run"] if left else []
     met = all(check.met for check in checks(validation))
     tone: Tone = "good" if met and not failures and not left else "caution"
     bars = "every bar is met" if met else "not every bar is met"
@@ -94,10 +94,10 @@ def _bars(found: Sequence[Check]) -> Table:
                 right=True,
                 keep=True,
             ),
-            Column(name="found", title="found", show=signed_share, right=True, keep=True),
+            Column(name="found", title="found", show=_unsigned, right=True, keep=True),
             Column(name="met", title="met", show=lambda met: "yes" if met else "no", keep=True),
         ),
-        rows=tuple((c.metric, c.statistic, c.cells, c.at_most, c.found, c.met) for c in found),
+        rows=tuple((c.metric, c.statistic, c.cells, c.at_most, c.size, c.met) for c in found),
     )
 
 
@@ -128,15 +128,15 @@ def _accuracy_table(
             Column(name=group.replace(" ", "_"), title=group, keep=True),
             Column(name="figures", title="cells", right=True, keep=True),
             Column(name="no_number", title="failed", right=True, keep=True, optional=True),
-            *(Column(name=name, title=name, show=signed_share, right=True, keep=True) for name in _SHARES),
+            *(
+                Column(name=name, title=name, show=show, right=True, keep=True)
+                for name, show in _SHARES.items()
+            ),
             Column(name="underestimates", title="too little", show=_percent, right=True, keep=True),
         ),
         rows=tuple(rows),
         caption=caption,
     )
-
-
-_SHARES = ("median", "p95", "worst", "bias")
 
 
 def _statistics(a: Accuracy) -> tuple[Any, ...]:
@@ -253,5 +253,21 @@ def _error(figure: Difference | None) -> float | None:
     return None if figure is None else figure.error
 
 
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _unsigned(share: float | None) -> str:
+    return signed_share(share).removeprefix("+")
+
+
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
+
+
+_SHARES: Mapping[str, Callable[[float | None], str]] = {
+    "median": _unsigned,
+    "p95": _unsigned,
+    "worst": signed_share,
+    "bias": signed_share,
+}

@@ -46,9 +46,14 @@ class Check:
     """None where no cell has a number."""
 
     @property
+    def size(self) -> float | None:
+        """What was found, without its sign."""
+        return None if self.found is None else abs(self.found)
+
+    @property
     def met(self) -> bool:
         """Whether the bar is met; not where there is no number."""
-        return self.found is not None and abs(self.found) <= self.at_most
+        return self.size is not None and self.size <= self.at_most
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form; shares in percent."""
