@@ -10,22 +10,13 @@ import anatomy
 ROOT = Path(anatomy.__file__).parent
 
 ORDER = (
-    *("errors", "units", "dtypes", "blueprint", "older", "source", "architecture", "memory", "training"),
-    *(
-        "rehearsal",
-        "hardware",
-        "planning",
-        "profiling",
-        "validation",
-        "report",
-        "render",
-        "api",
-        "cli",
-        "__main__",
-    ),
+    *("errors", "units", "dtypes", "blueprint", "older", "source", "architecture", "memory"),
+    *("training", "rehearsal", "hardware", "planning", "profiling", "validation"),
+    *("report", "render", "api", "integrations", "cli", "__main__"),
 )
-FORBIDDEN = {("architecture", "source")}
-"""Beyond the order: the anatomy of a model does not know where its description came from."""
+FORBIDDEN = {("architecture", "source"), ("cli", "integrations")}
+"""Beyond the order: the anatomy of a model does not know where its description came from; commands stand beside
+what runs inside the user's own program."""
 PURE = ("errors", "units", "dtypes", "blueprint", "memory", "planning", "validation", "report")
 """Rooms that only calculate."""
 IMPURE_MODULES = frozenset(
