@@ -1,25 +1,50 @@
-"""`python -m anatomy.validation.published -o reports`: rehearse every comparable run and write the three tables."""
+"""`python -m anatomy.validation.published -o reports`: rehearse published runs and write the three tables.
+
+With `--same-versions`, those that were measured with the installed torch, as published_versions.*; see `make published`.
+"""
 
 import argparse
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 from anatomy.validation.published.pages import to_csv, to_json, to_markdown
 from anatomy.validation.published.reader import rows
 from anatomy.validation.published.study import study
+from anatomy.validation.published.versions import versions_study
+from anatomy.validation.published.versions_page import versions_csv, versions_json, versions_markdown
 
 
 def main() -> None:
-    """Write published.md, .csv and .json into the folder that `-o` names."""
+    """Write the three files into the folder that `-o` names."""
     parser = argparse.ArgumentParser(prog="python -m anatomy.validation.published", description=__doc__)
     parser.add_argument("-o", dest="folder", type=Path, default=Path("reports"), help="where to write")
-    folder: Path = parser.parse_args().folder
+    parser.add_argument("--same-versions", action="store_true", help="only runs of the installed torch")
+    arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    found = study(rows(), lambda text: print(text, file=sys.stderr))
-    folder.mkdir(parents=True, exist_ok=True)
-    for suffix, render in (("md", to_markdown), ("csv", to_csv), ("json", to_json)):
-        (folder / f"published.{suffix}").write_text(render(found), encoding="utf-8")
+    name, texts = _versions() if arguments.same_versions else _published()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    for suffix, text in texts.items():
+        (arguments.folder / f"{name}.{suffix}").write_text(text, encoding="utf-8")
+
+
+def _published() -> tuple[str, Mapping[str, str]]:
+    found = study(rows(), _tell)
+    return "published", {"md": to_markdown(found), "csv": to_csv(found), "json": to_json(found)}
+
+
+def _versions() -> tuple[str, Mapping[str, str]]:
+    found = versions_study(rows(), _tell)
+    return "published_versions", {
+        "md": versions_markdown(found),
+        "csv": versions_csv(found),
+        "json": versions_json(found),
+    }
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,11 @@ def comparable(row: Row) -> str | None:
     return next((reason for test in _TESTS if (reason := test(row)) is not None), None)
 
 
+def same_model(row: Row) -> str | None:
+    """None when `row` can be set beside a rehearsal of its model with stock kernels, whatever kernels it ran."""
+    return next((reason for test in _TESTS if test not in _OTHER_CODE and (reason := test(row))), None)
+
+
 def _kind(row: Row) -> str | None:
     return None if row.kind == "peak" else f"not a training peak ({_KINDS[row.kind]})"
 
@@ -70,3 +75,6 @@ _TESTS: tuple[Callable[[Row], str | None], ...] = (
     _figures,
     _recipe,
 )
+
+_OTHER_CODE = (_kernels, _method)
+"""Tests that ask whether the rehearsal runs the same code; a row they refuse may still have a recipe."""

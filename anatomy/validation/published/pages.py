@@ -46,13 +46,13 @@ def to_markdown(study: Study) -> str:
         _FIGURES,
         "## Accuracy\n\nErrors are predicted less measured, in percent of measured; median and p95 without the sign.",
         *(
-            f"By {name}:\n\n{_accuracy_table(name, accuracies(study.comparisons, by))}"
+            f"By {name}:\n\n{accuracy_table(name, accuracies(study.comparisons, by))}"
             for name, by in GROUPS.items()
         ),
-        "## Runs compared\n\n" + _comparison_table(study.comparisons),
-        "### What to know about them\n\n" + _notes(study.comparisons),
-        "## Runs not compared\n\n" + _reasons(study.excluded),
-        _excluded_table(study.excluded),
+        "## Runs compared\n\n" + comparison_table(study.comparisons),
+        "### What to know about them\n\n" + notes(study.comparisons),
+        "## Runs not compared\n\n" + reasons(study.excluded),
+        excluded_table(study.excluded),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -60,7 +60,7 @@ def to_markdown(study: Study) -> str:
 def to_csv(study: Study) -> str:
     """One line a figure, bytes as integers."""
     out = io.StringIO()
-    lines = [_flat(c) for c in study.comparisons]
+    lines = [flat(c) for c in study.comparisons]
     writer = csv.DictWriter(out, fieldnames=list(lines[0]) if lines else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
@@ -73,8 +73,7 @@ def to_json(study: Study) -> str:
         "schema_version": SCHEMA_VERSION,
         "versions": dict(study.versions),
         "comparisons": [
-            {**_flat(c), "recipe": c.row.recipe.to_dict() if c.row.recipe else None}
-            for c in study.comparisons
+            {**flat(c), "recipe": c.row.recipe.to_dict() if c.row.recipe else None} for c in study.comparisons
         ],
         "accuracy": {
             name: [_plain(a) for a in accuracies(study.comparisons, by)] for name, by in GROUPS.items()
@@ -86,7 +85,7 @@ def to_json(study: Study) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def _flat(c: Comparison) -> dict[str, Any]:
+def flat(c: Comparison) -> dict[str, Any]:
     row = c.row
     return {
         "id": row.id,
@@ -104,7 +103,7 @@ def _flat(c: Comparison) -> dict[str, Any]:
         "error_percent": None if c.error is None else round(100 * c.error, 3),
         "predicted_peak": c.peak,
         "failure": c.failure,
-        "measured_with": _software(row),
+        "measured_with": software(row),
         "note": row.note,
     }
 
@@ -122,9 +121,9 @@ def _plain(accuracy: Accuracy) -> dict[str, Any]:
     }
 
 
-def _accuracy_table(name: str, found: Sequence[Accuracy]) -> str:
+def accuracy_table(name: str, found: Sequence[Accuracy]) -> str:
     header = (name, "figures", "no number", "median", "p95", "worst", "bias", "under-estimates")
-    return _table(
+    return table(
         header,
         (
             (
@@ -133,8 +132,8 @@ def _accuracy_table(name: str, found: Sequence[Accuracy]) -> str:
                 str(a.failures),
                 _percent(a.median),
                 _percent(a.p95),
-                _signed(a.worst),
-                _signed(a.bias),
+                signed(a.worst),
+                signed(a.bias),
                 f"{100 * a.underestimates:.0f} %",
             )
             for a in found
@@ -143,12 +142,12 @@ def _accuracy_table(name: str, found: Sequence[Accuracy]) -> str:
     )
 
 
-def _comparison_table(comparisons: Sequence[Comparison]) -> str:
+def comparison_table(comparisons: Sequence[Comparison]) -> str:
     header = (
         *("run", "model", "method", "figure", "measured with", "predicted peak"),
         *("batch x length", "measured GiB", "predicted GiB", "error GiB", "error"),
     )
-    return _table(header, map(_comparison_line, comparisons), left=6)
+    return table(header, map(_comparison_line, comparisons), left=6)
 
 
 def _comparison_line(c: Comparison) -> tuple[str, ...]:
@@ -158,17 +157,17 @@ def _comparison_line(c: Comparison) -> tuple[str, ...]:
         row.model,
         row.method,
         c.figure.metric,
-        _software(row),
+        software(row),
         c.failure or c.peak,
         f"{row.batch_size} x {row.seq_len}",
         f"{c.measured_bytes / GIB:.3f}",
         "no number" if c.predicted_bytes is None else f"{c.predicted_bytes / GIB:.3f}",
         "" if error is None else f"{error / GIB:+.3f}",
-        "" if c.error is None else _signed(c.error),
+        "" if c.error is None else signed(c.error),
     )
 
 
-def _notes(comparisons: Iterable[Comparison]) -> str:
+def notes(comparisons: Iterable[Comparison]) -> str:
     rows = {c.row.id: c.row for c in comparisons}.values()
     by_note: dict[str, list[Row]] = {}
     for row in rows:
@@ -184,17 +183,17 @@ def _at_cap(row: Row) -> str:
     return f"lengths are bounded by {row.seq_len} tokens, and the rehearsal is at that bound, without padding"
 
 
-def _reasons(excluded: Sequence[tuple[Row, str]]) -> str:
+def reasons(excluded: Sequence[tuple[Row, str]]) -> str:
     counts = Counter(reason for _, reason in excluded)
-    return _table(("reason", "runs"), ((reason, str(n)) for reason, n in counts.most_common()), left=1)
+    return table(("reason", "runs"), ((reason, str(n)) for reason, n in counts.most_common()), left=1)
 
 
-def _excluded_table(excluded: Sequence[tuple[Row, str]]) -> str:
+def excluded_table(excluded: Sequence[tuple[Row, str]]) -> str:
     lines = (
         (row.id, row.model, row.method, "; ".join(map(_printed, row.measured)), _source(row), reason)
         for row, reason in excluded
     )
-    return _table(("run", "model", "method", "published", "source", "why not"), lines, left=6)
+    return table(("run", "model", "method", "published", "source", "why not"), lines, left=6)
 
 
 def _printed(figure: Any) -> str:
@@ -206,7 +205,7 @@ def _source(row: Row) -> str:
     return f"{row.source}: {row.where}" if row.where else row.source
 
 
-def _software(row: Row) -> str:
+def software(row: Row) -> str:
     names = ("torch", "transformers", "peft", "bitsandbytes")
     told: Mapping[str, str] = row.software
     versions = [f"{name} {told[name].partition('+')[0]}" for name in names if name in told]
@@ -217,11 +216,11 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
-def _signed(share: float) -> str:
+def signed(share: float) -> str:
     return f"{100 * share:+.2f} %"
 
 
-def _table(header: Sequence[str], lines: Iterable[Sequence[str]], *, left: int) -> str:
+def table(header: Sequence[str], lines: Iterable[Sequence[str]], *, left: int) -> str:
     """A markdown table whose first `left` columns are words, the others numbers."""
     rule = [":--" if i < left else "--:" for i in range(len(header))]
     return "\n".join("| " + " | ".join(line) + " |" for line in (header, rule, *lines))

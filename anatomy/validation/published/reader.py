@@ -35,10 +35,10 @@ def _publisher(data: Mapping[str, Any]) -> Iterator[Row]:
 
 def _recipe(row: Mapping[str, Any], settings: Mapping[str, Any]) -> Recipe:
     """The recipe's settings; what the row says as well need not be said twice."""
-    said = {name: row[name] for name in ("batch_size", "seq_len") if name in row}
+    said = {name: row[name] for name in ("method", "batch_size", "seq_len") if name in row}
     adapters = {} if row["method"] == "full" else {k: v for k, v in settings.items() if k in _ADAPTERS}
     others = {k: v for k, v in settings.items() if k not in _ADAPTERS}
-    return Recipe.from_dict({"method": row["method"], **said, **others, **adapters})
+    return Recipe.from_dict({**said, **others, **adapters})
 
 
 _ADAPTERS = ("r", "dropout", "target_modules")

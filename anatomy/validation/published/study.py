@@ -23,12 +23,12 @@ class Study:
     """The libraries that were rehearsed."""
 
 
-def study(rows: Iterable[Row], tell: Tell) -> Study:
-    """Rehearse what can be compared, one run after the other; `tell` hears which."""
+def study(rows: Iterable[Row], tell: Tell, test: Callable[[Row], str | None] = comparable) -> Study:
+    """Rehearse what passes `test`, one run after the other; `tell` hears which."""
     comparisons: list[Comparison] = []
     excluded: list[tuple[Row, str]] = []
     for row in rows:
-        reason = comparable(row)
+        reason = test(row)
         if reason is not None:
             excluded.append((row, reason))
             continue
