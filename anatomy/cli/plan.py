@@ -1,15 +1,15 @@
 """`anatomy plan`."""
 
-import os
 from typing import Any
 
 import click
 
+from anatomy.cli.files import check_files
 from anatomy.cli.options import GroupedCommand, model_options, output_options, parse_overrides
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.cli.recipe_options import recipe_from_flags, recipe_options
-from anatomy.cli.streams import check_writable, write
+from anatomy.cli.streams import write
 from anatomy.planning.settings import complete, recipe_to_toml
 from anatomy.render import Format
 
@@ -68,8 +68,7 @@ def command(
     form = chosen_format(format_, as_json, output)
     from anatomy import api
 
-    if export is not None:
-        _check_export(ctx, export, output)
+    check_files(ctx, {"-o": output, "--export": export}, exports=("--export",))
     from anatomy.report.plan import plan_document
 
     with working(show=not no_progress) as progress:
@@ -88,13 +87,3 @@ def command(
     answer(plan_document(plan), form, output)
     if check and not all(fit.fits for fit in plan.fits):
         ctx.exit(1)
-
-
-def _check_export(ctx: click.Context, export: str, output: str | None) -> None:
-    """Before the work: whether the file can be written, and as what."""
-    from anatomy import api
-
-    api.check_export(export)
-    check_writable(export, "--export")
-    if output is not None and os.path.realpath(output) == os.path.realpath(export):
-        raise click.UsageError(f"-o and --export both name {output}.", ctx=ctx)

@@ -1,20 +1,24 @@
 """`anatomy profile`."""
 
-import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from anatomy.cli.files import check_files
 from anatomy.cli.options import GroupedCommand, model_options, output_options, parse_overrides
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.cli.recipe_options import recipe_from_flags, recipe_options
-from anatomy.cli.streams import check_writable
 from anatomy.render import Format
 
+if TYPE_CHECKING:
+    from anatomy.profiling.record import Record
+
 _FLAGS_OF_MODEL = ("revision", "trust_remote_code")
-_WITH_OPEN = frozenset({"model", "open_", "no_progress", "format_", "as_json", "output"})
+_WITH_OPEN = frozenset(
+    {"model", "open_", "export", "export_predicted", "no_progress", "format_", "as_json", "output"}
+)
 """Parameters that mean something beside --open."""
 
 
@@ -45,6 +49,12 @@ class ProfileCommand(GroupedCommand):
 )
 @click.option("--save", metavar="FILE", help="Also keep the run as a file: run.json, or run.json.gz.")
 @click.option("--open", "open_", metavar="FILE", help="Show a run that --save kept, instead of running one.")
+@click.option(
+    "--export",
+    metavar="FILE",
+    help="Also write the measured timeline for other tools: .pickle for pytorch.org/memory_viz, .json for Perfetto.",
+)
+@click.option("--export-predicted", metavar="FILE", help="The same of the predicted timeline.")
 @model_options
 @output_options
 def command(
@@ -55,6 +65,8 @@ def command(
     device: str | None,
     save: str | None,
     open_: str | None,
+    export: str | None,
+    export_predicted: str | None,
     overrides: tuple[str, ...],
     no_progress: bool,
     format_: Format | None,
@@ -71,17 +83,20 @@ def command(
     """
     ctx = click.get_current_context()
     form = chosen_format(format_, as_json, output)
+    files = {"-o": output, "--save": save, "--export": export, "--export-predicted": export_predicted}
+    check_files(ctx, files, exports=("--export", "--export-predicted"))
     from anatomy.profiling import record as records
     from anatomy.report.profile import profile_document
 
     if open_ is not None:
         _check_alone(ctx, model)
-        answer(profile_document(records.load(Path(open_))), form, output)
+        record = records.load(Path(open_))
+        _export(record, export, export_predicted)
+        answer(profile_document(record), form, output)
         return
     if model is None:
         raise click.UsageError("Which model? MODEL is missing.", ctx=ctx)
     recipe, chosen = recipe_from_flags(flags)
-    _check_save(ctx, save, output)
     from anatomy import api
 
     with working(show=not no_progress) as progress:
@@ -100,7 +115,20 @@ def command(
         if save is not None:
             progress(f"writing {save}")
             records.save(record, Path(save))
+    _export(record, export, export_predicted)
     answer(profile_document(record), form, output)
+
+
+def _export(record: "Record", measured: str | None, predicted: str | None) -> None:
+    from anatomy import api
+    from anatomy.memory.allocator import replay
+
+    for path, timeline in (
+        (measured, record.measurement.observed),
+        (predicted, record.prediction.timeline),
+    ):
+        if path is not None:
+            api.export(replay(timeline), path)
 
 
 def _check_alone(ctx: click.Context, model: str | None) -> None:
@@ -115,12 +143,3 @@ def _check_alone(ctx: click.Context, model: str | None) -> None:
         too_many.insert(0, "MODEL")
     if too_many:
         raise click.UsageError(f"--open shows a run that was made: {too_many[0]} cannot be chosen.", ctx=ctx)
-
-
-def _check_save(ctx: click.Context, save: str | None, output: str | None) -> None:
-    """Before the work: whether the file can be written."""
-    if save is None:
-        return
-    check_writable(save, "--save")
-    if output is not None and os.path.realpath(output) == os.path.realpath(save):
-        raise click.UsageError(f"-o and --save both name {output}.", ctx=ctx)

@@ -81,7 +81,7 @@ def _holdings(alive: Alive) -> Table:
             Column(name="blocks", title="blocks", show=lambda count: f"{count:,}", right=True, keep=True),
             Column(name="block_bytes", title="each", show=show, right=True, keep=True),
             Column(name="bytes", title="in all", show=show, right=True, keep=True),
-            Column(name="module", title="for example in", optional=True),
+            Column(name="module", title="example", optional=True),
         ),
         rows=tuple((r.category.value, r.op, r.blocks, r.block_bytes, r.bytes, r.module) for r in rows),
         brief=tuple(range(HOLDINGS_SHOWN)) if len(rows) > HOLDINGS_SHOWN else None,

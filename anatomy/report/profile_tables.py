@@ -134,7 +134,7 @@ def _residuals(title: str, rows: tuple[Residual, ...]) -> Iterator[Table]:
             _column("largest_bytes", "largest", show),
             _column("kept_bytes", "kept", show),
             _column("peak_bytes", "at the peak", show),
-            Column(name="module", title="for example in", optional=True),
+            Column(name="module", title="example", optional=True),
         ),
         rows=tuple(
             (

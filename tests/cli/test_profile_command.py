@@ -11,6 +11,7 @@ from anatomy import api
 from anatomy.cli import main
 from anatomy.cli.progress import _counted
 from anatomy.errors import RecipeError
+from anatomy.memory.allocator import replay
 from anatomy.profiling.record import load, save
 from anatomy.training.recipe import Recipe
 
@@ -199,3 +200,24 @@ def test_a_real_run_on_the_cpu(run, tiny_llama, tmp_path):
     assert data["machine"]["kind"] == "cpu"
     assert json.loads(run("profile", "--open", file, "--json")[1]) == data
     assert "No GPU: these are the CPU allocator's numbers" in run("profile", "--open", file)[1]
+
+
+def test_both_timelines_of_a_saved_run_are_exported(tmp_path, run):
+    """The exported counters are the levels of the two timelines."""
+    kept, record = tmp_path / "run.json.gz", make_record()
+    save(record, kept)
+    files = {"--export": tmp_path / "measured.json", "--export-predicted": tmp_path / "predicted.json"}
+    code, *_ = run("profile", "--open", kept, *(word for pair in files.items() for word in pair))
+    assert code == 0
+    timelines = (record.measurement.observed, record.prediction.timeline)
+    for path, timeline in zip(files.values(), timelines, strict=True):
+        counted = [e for e in json.loads(path.read_text())["traceEvents"] if e["ph"] == "C"]
+        levels = [e["args"]["bytes"] for e in counted if e["name"] == "allocated"]
+        assert max(levels) == replay(timeline).peak_allocated_bytes
+
+
+def test_two_flags_may_not_name_one_file(tmp_path, run):
+    path = tmp_path / "one.json"
+    code, _, err = run("profile", "org/model", "--export", path, "--save", path)
+    assert code == 2
+    assert "--save and --export both name" in err
