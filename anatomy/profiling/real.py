@@ -55,6 +55,9 @@ class RealRun:
             yield _held(book, "", Category.QUANTIZATION)
         for path, buffer in self.model.named_buffers():
             yield _held(buffer, path, Category.BUFFERS)
+        for tensor in optimizers.state_tensors(self.run.optimizer):  # some make theirs at once
+            if tensor.device.type == self.run.device:
+                yield _held(tensor, "", Category.OPTIMIZER)
         if self.run.loss_so_far is not None:
             yield _held(self.run.loss_so_far, "", Category.LOGITS)
 
