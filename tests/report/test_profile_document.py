@@ -93,13 +93,13 @@ total                   52  300.00 ms  100.00 %
 went.
 
 Happened, but not foreseen
-operator                   phase     blocks    in all   largest      kept  at the peak  for example in
+operator                   phase     blocks    in all   largest      kept  at the peak  example
 aten.convolution_backward  backward       2  8.00 MiB  4.00 MiB  0.00 MiB     4.00 MiB  model.layers.0.mlp.down_proj
 total                                     2  8.00 MiB  4.00 MiB  0.00 MiB     4.00 MiB
 kept: still in use when its phase ended
 
 Foreseen, but did not happen
-operator  phase    blocks     in all    largest      kept  at the peak  for example in
+operator  phase    blocks     in all    largest      kept  at the peak  example
 aten.mul  forward       2  20.00 MiB  10.00 MiB  0.00 MiB     0.00 MiB  model.layers.0
 total                   2  20.00 MiB  10.00 MiB  0.00 MiB     0.00 MiB
 kept: still in use when its phase ended
