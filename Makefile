@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PUBLISHED := .venv-published
 
-.PHONY: plan test check slow reports readme published clean
+.PHONY: plan test check slow reports readme published validate clean
 
 plan: $(STAMP)  ## the main job, offline: does Llama-3.1-8B QLoRA fit, and on what?
 	HF_HUB_OFFLINE=1 $(BIN)/anatomy plan meta-llama/Llama-3.1-8B --method qlora --r 64
@@ -29,6 +29,9 @@ readme: $(STAMP)  ## put the commands' real output into the README
 
 published: $(PUBLISHED)/.installed  ## rehearse published runs with the versions that were measured
 	$(PUBLISHED)/bin/python -m anatomy.validation.published --same-versions -o reports
+
+validate: $(STAMP)  ## the grid that suits this machine; run again, it goes on where it was
+	$(BIN)/anatomy validate
 
 # torch first and by exact version: a looser request can pull gigabytes of GPU libraries.
 $(STAMP): pyproject.toml constraints.txt

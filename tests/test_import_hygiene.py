@@ -48,7 +48,15 @@ def headers_only(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "args", [["--help"], ["--version"], ["plan", "--help"], ["profile", "--help"], ["plan", "--print-recipe"]]
+    "args",
+    [
+        ["--help"],
+        ["--version"],
+        ["validate", "--help"],
+        ["plan", "--help"],
+        ["profile", "--help"],
+        ["plan", "--print-recipe"],
+    ],
 )
 def test_help_imports_no_rich_either(args):
     loaded, code, out = heavy_imports(*args, heavy=(*HEAVY, "rich", "huggingface_hub"))
