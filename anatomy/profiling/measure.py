@@ -96,7 +96,7 @@ def measure(
     Raises RecipeError where the recipe cannot be applied.
     """
     seen = _Seen()
-    on_gpu = subject.device == "cuda"
+    on_gpu = subject.machine.kind == "cuda"
     if on_gpu and "counters" in passes:
         _counting(subject, seen, passes)
     _observing(subject, seen, () if on_gpu and "counters" in passes else passes)
