@@ -24,6 +24,7 @@ class Replicas(TorchFunctionMode):
     def __init__(self, device: torch.device) -> None:
         super().__init__()
         self._device = device
+        self._taking = False
         self.memo: dict[int, Any] = {}
         self.met: list[tuple[torch.Tensor, torch.Tensor]] = []
         """(original, replica) of every tensor that was copied."""
@@ -39,8 +40,10 @@ class Replicas(TorchFunctionMode):
             twin = torch.Tensor._make_subclass(type(tensor), data, tensor.requires_grad)
         self.memo[id(tensor)] = twin
         self.met.append((tensor, twin))
+        self._taking = True
         for name, value in vars(tensor).items():
             setattr(twin, name, deepcopy(value, self.memo))
+        self._taking = False
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         # Tensor.__deepcopy__ is what a tensor answers; Parameter's own goes through clone.
@@ -54,8 +57,8 @@ class Replicas(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
     def _is_the_hosts(self, tensor: torch.Tensor) -> bool:
-        """On a host that is the device as well, a single number is still its own."""
-        if tensor.device.type != "cpu" or tensor.untyped_storage().nbytes() > SMALL:
+        """On a host that is the device as well, a single number is still its own, but for a parameter's."""
+        if self._taking or tensor.device.type != "cpu" or tensor.untyped_storage().nbytes() > SMALL:
             return False
         return bool(tensor.device != self._device or tensor.dim() == 0)
 
