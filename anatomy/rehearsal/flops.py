@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
+from torch.utils.flop_counter import flop_registry
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,18 +56,28 @@ def _grouped_mm(a: torch.Tensor, b: torch.Tensor, *args: Any, **kwargs: Any) -> 
 
 
 def _attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *args: Any, **kwargs: Any) -> int:
-    return int(sdpa_flop_count(query.shape, key.shape, value.shape))
+    """Scores, and their products with the values; grouped heads count as many as the query's."""
+    return _scores(query, key) * int(2 * (query.shape[-1] + value.shape[-1]))
 
 
 def _attention_backward(
     grad: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *args: Any, **kwargs: Any
 ) -> int:
-    return int(sdpa_backward_flop_count(grad.shape, query.shape, key.shape, value.shape))
+    """The scores again, the gradients of scores, values, queries and keys."""
+    return _scores(query, key) * int(2 * (3 * query.shape[-1] + 2 * value.shape[-1]))
 
 
+def _scores(query: torch.Tensor, key: torch.Tensor) -> int:
+    return int(query.shape[:-1].numel() * key.shape[-2])
+
+
+_ATTENTION = tuple(
+    f"_scaled_dot_product_{kernel}"
+    for kernel in ("flash_attention", "efficient_attention", "cudnn_attention", "flash_attention_for_cpu")
+)
 _FORMULAS: dict[Any, Callable[..., int]] = {
     torch.ops.aten._grouped_mm: _grouped_mm,
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+    **{getattr(torch.ops.aten, name): _attention for name in _ATTENTION},
+    **{getattr(torch.ops.aten, f"{name}_backward"): _attention_backward for name in _ATTENTION},
 }
-"""What torch's registry leaves out."""
+"""What torch's registry leaves out, or refuses for grouped heads before torch 2.13."""
