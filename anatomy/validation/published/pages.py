@@ -28,7 +28,8 @@ end, each with its reason. A run that could not be rehearsed stays in the table,
 **The versions differ.** Measured: what each row says. Rehearsed: {versions}. The loss changed between
 transformers 4.48 and 5: then the logits were cut and copied before the loss, now the labels are shifted; and then
 GPTBigCode computed its loss in the model's dtype, now in fp32. Where the peak is in the loss, that moves it. Weights,
-gradients and optimizer states do not depend on it: `resting` shows them alone.
+gradients and optimizer states do not depend on it: `resting` shows them alone. published_versions.md has
+fms-acceleration's runs rehearsed with the versions that were measured.
 
 No rehearsal or replay was fitted to these figures, with one exception: the size that is assumed for the CUDA context
 of an A100 was read off two of these runs (fms main 32 and 34), so `peak device` on an A100 is no independent test."""
