@@ -6,28 +6,28 @@ cell starts in milliseconds with a GPU that no other cell has used.
 
 import multiprocessing
 import os
+import re
 import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from anatomy.errors import SourceError
+from anatomy.profiling.forking import forking_context
 from anatomy.profiling.one_cell import CANNOT_USE_CUDA, LOG, run_cell
 from anatomy.profiling.results import Results, Task
 
 PRELOAD = ("anatomy.profiling.preloaded",)
 CELL_TIMEOUT = 300.0
 """Seconds after which a cell is given up."""
-_LINES = 4
-"""Last lines of a dead process's output that are kept."""
+_WORDS, _FRAMES = 4, 16
+"""Last lines of a dead process's output that are kept: before a crash was reported, and of the report."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,7 +170,7 @@ class _Pool:
         self.threads = threads
         self.timeout = timeout
         self.running: list[_Running] = []
-        self.context: Any = _context(preload)
+        self.context = forking_context(preload)
         # Nobody writes to it: its end tells the children that this process ended, however it did.
         self.reader, self.writer = self.context.Pipe(duplex=False)
 
@@ -235,27 +235,6 @@ class _Pool:
         return self.results.partial(task, LOG, process.pid)
 
 
-def _context(preload: tuple[str, ...]) -> Any:
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(preload))
-    # The server is started by `python -c`, which would look for libraries in the working directory first.
-    before = os.environ.get(_SAFE_PATH)
-    os.environ[_SAFE_PATH] = "1"
-    try:
-        forkserver.ensure_running()
-    finally:
-        if before is None:
-            del os.environ[_SAFE_PATH]
-        else:
-            os.environ[_SAFE_PATH] = before
-    return context
-
-
-_SAFE_PATH = "PYTHONSAFEPATH"
-
-
 def _kill(process: BaseProcess) -> None:
     process.kill()
     process.join()
@@ -270,12 +249,20 @@ def _ending(code: int | None) -> str:
 
 
 def _last_lines(log: Path) -> tuple[str, ...]:
+    """The last words of a process, and where a crash found it; files by name alone, without their folders."""
     try:
-        lines = log.read_text(errors="replace").splitlines()
+        text = log.read_text(errors="replace")
     except OSError:
         return ()
-    # Python's stack names files with their folders, which say nothing elsewhere.
-    return tuple(line.strip() for line in lines if line.strip() and 'File "' not in line)[-_LINES:]
+    text = _FRAME.sub(lambda frame: f"{Path(frame[1]).name}:{frame[2]} in", text)
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(_EXTENSIONS)]
+    crash = next((n for n, line in enumerate(lines) if line.startswith(_CRASH)), len(lines))
+    return tuple(lines[max(0, crash - _WORDS) : crash + _FRAMES])
+
+
+_FRAME = re.compile(r'File "(.+?)", line (\d+) in')
+_CRASH, _EXTENSIONS = "Fatal Python error", "Extension modules"
+"""How faulthandler begins its report, and the line of it that says nothing."""
 
 
 @contextmanager

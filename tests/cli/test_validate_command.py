@@ -4,12 +4,21 @@ import csv
 import gzip
 import io
 import json
+from dataclasses import replace
 
 import pytest
+from made_cells import cell_record, make_cell
+from made_records import CUDA, MIB
+from tiny_models import TINY_LLAMA
 
+from anatomy import api
 from anatomy.cli import main
 from anatomy.cli.validate import _in_words
+from anatomy.hardware.catalog import lookup
 from anatomy.profiling.cells import Progress
+from anatomy.profiling.machine import installed
+from anatomy.profiling.record import save
+from anatomy.training.recipe import Recipe
 
 GRID = """
 title = "tiny"
@@ -84,17 +93,12 @@ def test_cells_are_measured_kept_and_predicted_again(run, tmp_path):
 
 
 def test_another_version_is_shown_and_not_scored(run, tmp_path):
-    grid, folder = tmp_path / "tiny.toml", tmp_path / "records"
-    grid.write_text(GRID)
-    run("validate", grid, "-o", folder, "--only", "tiny-full")
-    path = folder / "tiny-full.run.json.gz"
-    data = json.loads(gzip.decompress(path.read_bytes()))
-    data["measurement"]["machine"]["versions"]["torch"] = "1.0.0"
-    path.write_bytes(gzip.compress(json.dumps(data).encode()))
-    code, out, _ = run("validate", "--from", folder)
+    save(cell_record(make_cell("old", config=TINY_LLAMA)), tmp_path / "old.run.json.gz")
+    code, out, _ = run("validate", "--from", tmp_path)
     assert code == 0
     assert "0 of 1 cells are scored, 1 is not scored" in out
-    assert "measured with torch 1.0.0, installed" in out
+    assert "measured with torch 0.0, installed" in out
+    assert "200.00 MiB" in out  # the record's own prediction
 
 
 def test_a_failed_cell_is_an_answer_and_no_for_check(run, tmp_path):
@@ -167,3 +171,23 @@ def test_progress_in_words():
     assert words(12, 240.0, "one") == "one, about 4 min left: cell 13 of 62"
     assert words(12, 61.0, "one", "two", "three") == "one and 2 more, about 61 s left: cell 13 of 62"
     assert words(62, 0.0) == "comparing"
+
+
+def test_records_of_a_gpu_are_predicted_again_without_one(tmp_path, tiny_llama):
+    """The same numbers that the plan for that GPU has: the rehearsal is for the machine that the record names."""
+    cell = make_cell("one", model="tiny", config=TINY_LLAMA, recipe=Recipe(seq_len=64, batch_size=2))
+    gpu = lookup("H100 80GB SXM")
+    machine = replace(
+        CUDA,
+        memory_bytes=gpu.memory_bytes,
+        capability=(9, 0),
+        multiprocessors=gpu.multiprocessors,
+        versions=installed(),
+    )
+    save(cell_record(cell, recipe=cell.recipe, machine=machine), tmp_path / "one.run.json.gz")
+    (found,) = api.validate_records(tmp_path, jobs=1).cells
+    plan = api.plan(str(tiny_llama), recipe=cell.recipe, gpu=gpu.name)
+    assert found.not_scored == ""
+    assert found.peak.predicted_bytes == plan.footprint.peak_allocated_bytes
+    assert found.figure("device use").predicted_bytes == plan.device_bytes
+    assert found.peak.measured_bytes == 204 * MIB
