@@ -14,8 +14,8 @@ from torch import nn
 from torch.utils import flop_counter
 
 from anatomy.older import adapt, bitsandbytes_0, switch_to_flash, torch_2, transformers_4
-from anatomy.older.supply import COMPLETE_SINCE, older_packages
 from anatomy.older.row import Row
+from anatomy.older.supply import COMPLETE_SINCE, older_packages
 
 ROOT = Path(__file__).parents[2]
 ROWS = (*torch_2.ROWS, *transformers_4.ROWS, *bitsandbytes_0.ROWS)
