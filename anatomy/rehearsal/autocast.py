@@ -9,6 +9,7 @@ Source of the lists and of the cache's rule: torch's ATen/autocast_mode.h (AT_FO
 AT_FORALL_FP32, AT_FORALL_FP32_SET_OPT_DTYPE) and autocast_mode.cpp, cached_cast().
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -165,9 +166,44 @@ def meta_autocast() -> Iterator[None]:
     for (owner, name), value in replaced.items():
         setattr(owner, name, value)
     try:
-        yield
+        with _asked_for_meta_too():
+            yield
     finally:
         for (owner, name), value in originals.items():
             setattr(owner, name, value)
         library._destroy()
         fallback._destroy()
+
+
+@contextmanager
+def _asked_for_meta_too() -> Iterator[None]:
+    """transformers' `maybe_autocast` leaves meta tensors out; a model that switches autocast off has to be heard.
+
+    Its modules hold the function itself, so that it is the function's code that is exchanged.
+    """
+    generic = sys.modules.get("transformers.utils.generic")
+    function = getattr(generic, "maybe_autocast", None)
+    if function is None:
+        yield
+        return
+    code, function.__code__ = function.__code__, _maybe_autocast.__code__
+    try:
+        yield
+    finally:
+        function.__code__ = code
+
+
+def _maybe_autocast(
+    device_type: str,
+    dtype: Any = None,
+    enabled: bool = True,
+    cache_enabled: bool | None = None,
+) -> Any:
+    """transformers/utils/generic.py, without its exception for meta. Runs with that module's globals."""
+    from contextlib import nullcontext
+
+    import torch
+
+    if torch.is_autocast_enabled(device_type) or enabled:
+        return torch.autocast(device_type, dtype=dtype, enabled=enabled, cache_enabled=cache_enabled)
+    return nullcontext()

@@ -256,3 +256,20 @@ print(len(second.blocks), sum(b.op == "aten.empty" and b.bytes == 256 * 512 * 2 
     ]
     assert printed[0] == printed[1]
     assert int(printed[0][1]) > 0
+
+
+def test_a_model_that_switches_autocast_off_is_heard() -> None:
+    """Rotary frequencies and routers are computed in fp32: transformers asks by the tensors' device, here meta."""
+    from transformers.utils.generic import maybe_autocast
+
+    from anatomy.rehearsal.autocast import meta_autocast
+
+    code = maybe_autocast.__code__
+    tensor = torch.empty(4, 4, device="meta")
+    with meta_autocast(), torch.autocast("meta", dtype=torch.bfloat16):
+        assert (tensor @ tensor).dtype == torch.bfloat16
+        with maybe_autocast(device_type="meta", enabled=False):
+            assert (tensor @ tensor).dtype == torch.float32
+        with maybe_autocast(device_type="meta", dtype=torch.float16):
+            assert (tensor @ tensor).dtype == torch.float16
+    assert maybe_autocast.__code__ is code
