@@ -41,6 +41,10 @@ def make_twin(model: Any, optimizer: Any) -> Twin:
     registered = [*model.parameters(), *model.buffers()]
     device = _only_device(model.parameters())
     _check_gradients_wait(model.parameters())
+    if any(
+        module._compiled_call_impl is not None or hasattr(module, "_orig_mod") for module in model.modules()
+    ):
+        raise RehearsalError("a compiled model is not modelled.")
     replicas = Replicas(device)
     try:
         with replicas:

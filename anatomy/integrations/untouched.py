@@ -4,14 +4,13 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 import torch
 
 
 @contextmanager
 def untouched() -> Iterator[None]:
-    """Afterwards, random states and bitsandbytes' code books are as before; the user's autocast is off meanwhile."""
+    """Afterwards, random states are as before; meanwhile the user's autocast is off and gradients are on."""
     with ExitStack() as stack:
         stack.callback(random.setstate, random.getstate())
         if "numpy" in sys.modules:
@@ -20,16 +19,8 @@ def untouched() -> Iterator[None]:
         stack.callback(torch.set_rng_state, torch.get_rng_state())
         if torch.cuda.is_initialized():
             stack.callback(torch.cuda.set_rng_state, torch.cuda.get_rng_state())
-        if "bitsandbytes" in sys.modules:
-            books = sys.modules["bitsandbytes"].functional.name2qmap
-            stack.callback(_restore, books, dict(books))
         for device in ("cpu", "cuda"):
             if torch.is_autocast_enabled(device):
                 stack.enter_context(torch.autocast(device, enabled=False))
         stack.enter_context(torch.enable_grad())
         yield
-
-
-def _restore(books: dict[str, Any], before: dict[str, Any]) -> None:
-    books.clear()
-    books.update(before)

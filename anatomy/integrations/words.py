@@ -50,4 +50,4 @@ def _notes(predicted: Forecast) -> list[str]:
     if failure is not None:
         lines.append(f"it would run out of memory {failure.phase.value} of step {failure.step}")
     lines += [f"assumed: {assumption}" for assumption in predicted.assumptions]
-    return lines
+    return [*lines, f"not modelled: {'; '.join(predicted.not_modelled)}"]

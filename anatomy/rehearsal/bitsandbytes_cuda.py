@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from anatomy.training.quantization import code_books
+
 if TYPE_CHECKING:
     from anatomy.rehearsal.cuda import Stage, Target
 
@@ -19,11 +21,7 @@ def import_quietly() -> None:
     At import it passes its fallback kernels to torch.compile, which imports torch._inductor: a second of CPU time
     for code that no rehearsal runs. The kernels stay usable, uncompiled.
     """
-    if "bitsandbytes" in sys.modules:
-        # Code books that an earlier run put on its device would be missing from this one's record.
-        sys.modules["bitsandbytes"].functional.name2qmap.clear()
-        return
-    if find_spec("bitsandbytes") is None:
+    if "bitsandbytes" in sys.modules or find_spec("bitsandbytes") is None:
         return
     compile_ = torch.compile
     torch.compile = lambda function=None, **_: function if function is not None else (lambda f: f)
@@ -31,6 +29,21 @@ def import_quietly() -> None:
         import bitsandbytes  # noqa: F401
     finally:
         torch.compile = compile_
+
+
+@contextmanager
+def own_code_books() -> Iterator[None]:
+    """bitsandbytes keeps code books on the device that first asked: none from before are there, none stay after.
+
+    Else an earlier run's would be missing from a record, and a rehearsal's, on meta, would be met by a real run.
+    """
+    before = dict(code_books())
+    code_books().clear()
+    try:
+        yield
+    finally:
+        code_books().clear()
+        code_books().update(before)
 
 
 def expansions(target: "Target") -> dict[Any, Callable[..., Any]]:

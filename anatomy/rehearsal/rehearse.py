@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from anatomy.memory.timeline import Category, Phase, Timeline
 from anatomy.rehearsal.adapted import AdaptedNames
 from anatomy.rehearsal.attribution import Attribution, phase_of_loss
-from anatomy.rehearsal.bitsandbytes_cuda import import_quietly, paged_off_device
+from anatomy.rehearsal.bitsandbytes_cuda import import_quietly, own_code_books, paged_off_device
 from anatomy.rehearsal.cast import Cast, RecipeCast, unique_parameters
 from anatomy.rehearsal.cuda import Stage, Target, acting
 from anatomy.rehearsal.flops import Flops
@@ -101,6 +101,7 @@ class _Rehearsing:
     def run(self, steps: int) -> None:
         with ExitStack() as stack:
             stack.enter_context(without_garbage_collection())
+            stack.enter_context(own_code_books())
             if self.device == "meta":
                 stack.enter_context(acting(self.stage))
             stack.enter_context(self.attribution)

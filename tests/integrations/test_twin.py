@@ -125,7 +125,9 @@ def test_a_quantized_base(tmp_path: Path) -> None:
 
 def test_autocast_of_accelerate_is_taken_off() -> None:
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
+    AcceleratorState._reset_state()  # one process has one precision, and other tests have another
     model = make("llama", "cpu")
     plain = model.forward.__func__
     prepared = Accelerator(cpu=True, mixed_precision="bf16").prepare_model(model)
@@ -229,17 +231,22 @@ def refusals() -> list[tuple[str, Any, str]]:
     split = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2, device="meta"))
     stepping = nn.Linear(2, 2)
     stepping.weight.register_post_accumulate_grad_hook(lambda p: None)
+    compiled = nn.Sequential(nn.Linear(2, 2))
+    compiled[0].compile()
     wrapped = nn.Linear(2, 2)
     wrapped.weight = nn.Parameter(_Wrapped(torch.ones(2, 2)), requires_grad=False)
     return [
         ("no weights", on_meta, "one device, and are on: meta"),
         ("two devices", split, "one device, and are on: cpu, meta"),
         ("steps in backward", stepping, "steps inside backward"),
+        ("compiled", compiled, "compiled model"),
         ("wrapped", wrapped, "tensors of type"),
     ]
 
 
-@pytest.mark.parametrize("case", range(4), ids=["no weights", "two devices", "steps in backward", "wrapped"])
+@pytest.mark.parametrize(
+    "case", range(5), ids=["no weights", "two devices", "steps in backward", "compiled", "wrapped"]
+)
 def test_refusals_say_why(case: int) -> None:
     _, model, why = refusals()[case]
     with pytest.raises(RehearsalError, match=why):
