@@ -53,7 +53,7 @@ def observed_timeline(
     """The blocks of `device` ('cpu' or 'cuda') in a finished torch.profiler.profile, and the peak of host-only bytes.
 
     `instants[0]` is the start, with what had been loaded before; the others are the phases that began, in order.
-    On the CPU, what is taken outside every operator is host-only (see `Measurement.host_bytes`). CUDA's allocator
+    On the CPU, what no operator takes is host-only (see `Measurement.host_bytes`). CUDA's allocator
     tells the profiler sizes that it has rounded; `requested` (address -> sizes, in order) says what was asked for.
     `left`: what is known of the blocks that are there at the end.
     """
@@ -113,7 +113,7 @@ class _Feed:
         self.ledger.enter(instant.phase, instant.step)
 
     def _born(self, item: Item) -> None:
-        if self._host_apart and not item.context.in_operator:
+        if self._host_apart and not item.context.op:
             self._host[item.address] = item.bytes
             self._host_level += item.bytes
             self.host_peak = max(self.host_peak, self._host_level)

@@ -144,8 +144,8 @@ class Measurement:
     recorded: Timeline | None = None
     """The recorder's own timeline on real tensors, from a pass of its own: no measurement, a mode was active."""
     host_bytes: int = 0
-    """On the CPU: peak of what was taken outside every operator (Python numbers, generator states): never on a GPU,
-    and left out of `phases` and `observed`."""
+    """On the CPU: peak of what was taken by no operator that does work of its own (Python numbers, generator states):
+    never on a GPU, and left out of `phases` and `observed`."""
     context_bytes: int | None = None
     """Device memory in use beside torch's allocator: the CUDA context, kernels, libraries."""
     peak_rss_bytes: int | None = None

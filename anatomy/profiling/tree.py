@@ -22,7 +22,6 @@ class Context:
     """(thread that made it, sequence number) of the autograd node at work, inside no module."""
     op: str = ""
     """The outermost operator that does work of its own."""
-    in_operator: bool = False
     caller: "Context | None" = None
     """Outside the innermost of our ranges."""
 
@@ -110,7 +109,7 @@ def _inside(event: Any, context: Context, makers: Mapping[tuple[int, int], int])
     op = context.op
     if not op and not _is_composite(event.name, event.overload_name):
         op = event.name.replace("::", ".", 1)
-    return replace(context, in_operator=True, op=op)
+    return replace(context, op=op)
 
 
 _ENGINE = "autograd::engine::evaluate_function"

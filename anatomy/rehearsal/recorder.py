@@ -127,7 +127,9 @@ class Recorder(TorchDispatchMode):
 
     def _note(self, name: str, out: Any) -> None:
         if isinstance(out, torch.Tensor):
-            self._see(out, name)
+            # What is made on the host before the first step is mostly not the run's: libraries that are imported.
+            if self._ledger.step or out.device.type == self._device:
+                self._see(out, name)
         elif isinstance(out, (tuple, list)):
             for item in out:
                 self._note(name, item)
@@ -135,7 +137,7 @@ class Recorder(TorchDispatchMode):
     def _see(
         self, tensor: torch.Tensor, op: str, module: str | None = None, category: Category | None = None
     ) -> None:
-        if not self._is_ours(tensor):
+        if tensor.device.type not in (self._device, self._host):
             return
         storage = tensor.untyped_storage()
         key = storage._cdata
@@ -150,11 +152,6 @@ class Recorder(TorchDispatchMode):
         block = self._ledger.born(size, module=module, op=op, category=category)
         self._live[key] = block
         self._references[block] = weakref.ref(storage, partial(self._gone, key, block))
-
-    def _is_ours(self, tensor: torch.Tensor) -> bool:
-        """Whether a tensor is on the device; what is made on the host before the first step is not the run's."""
-        kind = tensor.device.type
-        return kind == self._device or (kind == self._host and self._ledger.step > 0)
 
     def _stay(self, old: torch.Tensor, new: torch.Tensor) -> None:
         """A copy from the host to a device that is the host copies nothing: the block is the same one."""

@@ -109,6 +109,9 @@ class _Rehearsing:
             self.model = model = self.cast.load(self.recorder)
             self._watch(model)
             optimizer = self.cast.make_optimizer(model)
+            for state in optimizers.state_tensors(optimizer):
+                self.recorder.adopt(state, module="", category=Category.OPTIMIZER)
+            self._label_states(optimizer)
             stack.enter_context(paged_off_device(self.stage))
             micro_batches = min(self.cast.grad_accum, MICRO_BATCHES)
             run = self.cast.prepare(model, optimizer, self._collate, micro_batches)

@@ -15,9 +15,9 @@ from anatomy.validation.residuals import residuals
 from anatomy.validation.scores import CellScore, Validation
 
 MOST_AT_THE_PEAK = 0.01
-ON_THE_HOST = {"falcon-full": 32, "falcon-lora": 32, "gpt2-lora-adagrad": 96}
+ON_THE_HOST = {"falcon-full": 32, "falcon-lora": 32}
 """Bytes of numbers that a GPU's run keeps on the host too, and that are not predicted: the scale of Falcon's attention,
-8 B for each of its halves in 2 layers; the counters that Adagrad makes before the first step, 4 B for each of 24."""
+8 B for each of its halves in 2 layers."""
 CELLS = shipped("cpu").cells
 
 
