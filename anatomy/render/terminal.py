@@ -147,12 +147,18 @@ def _columns_with_room(
 
 
 def _left_out(columns: tuple[Column, ...], kept: tuple[int, ...]) -> list[str]:
-    return [column.title for i, column in enumerate(columns) if i not in kept]
+    titles = [column.title for i, column in enumerate(columns) if i not in kept]
+    return (
+        [f"column {', '.join(titles)}" if len(titles) == 1 else f"columns {', '.join(titles)}"]
+        if titles
+        else []
+    )
 
 
 def _remarks(block: Table, style: Style, *, hidden: int, kept: tuple[int, ...]) -> Iterator[RenderableType]:
     """What a table left out, and its caption."""
-    more = ([f"{hidden} more"] if hidden else []) + _left_out(block.columns, kept)
+    more = [f"{hidden} more"] if hidden else []
+    more += _left_out(block.columns, kept)
     if more:
         yield _dim(f"{', '.join(more)}: with --format md, csv or json")
     if block.caption:

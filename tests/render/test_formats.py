@@ -273,7 +273,13 @@ def test_optional_columns_leave_one_after_the_other():
     )
     table = Table(columns=columns, rows=(("x" * 20, *["1" * 10] * 3),))
     document = Document(title="t", blocks=(table,), table=table)
-    for width, left_out in ((56, ""), (55, "n2:"), (44, "n2:"), (43, "n1, n2:"), (31, "n0, n1, n2:")):
+    for width, left_out in (
+        (56, ""),
+        (55, "column n2:"),
+        (44, "column n2:"),
+        (43, "columns n1, n2:"),
+        (31, "columns n0, n1, n2:"),
+    ):
         _, _, *said = render(document, "table", Style(width=width)).splitlines()[1:]
         assert len(said[0]) <= width
         assert " ".join(said[1:]) == (f"{left_out} with --format md, csv or json" if left_out else "")
