@@ -6,7 +6,7 @@ and how to tell, by looking for it. It adds no knowledge about memory. With the 
 nothing is missing and nothing is changed.
 """
 
-from anatomy.older.supply import adapt
 from anatomy.older.attention import switch_to_flash
+from anatomy.older.supply import adapt
 
 __all__ = ["adapt", "switch_to_flash"]
