@@ -83,7 +83,7 @@ def test_show_of_headers_imports_nothing_heavy(headers_only):
 @pytest.mark.parametrize("format_", ["table", "json"])
 def test_a_saved_run_opens_without_anything_heavy(format_, tmp_path):
     """A run that was measured on a GPU can be read where there is neither a GPU nor torch."""
-    file = tmp_path / "run.json.gz"
+    file = tmp_path / "run.json.xz"
     save(make_record("cuda"), file)
     loaded, code, out = heavy_imports("profile", "--open", str(file), "--format", format_)
     assert (loaded, code) == (set(), 0)

@@ -47,7 +47,7 @@ class ProfileCommand(GroupedCommand):
     type=click.Choice(("cuda", "cpu")),
     help="Where to run.  [default: the GPU where there is one]",
 )
-@click.option("--save", metavar="FILE", help="Also keep the run as a file: run.json, or run.json.gz.")
+@click.option("--save", metavar="FILE", help="Also keep the run as a file: run.json, or run.json.xz.")
 @click.option("--open", "open_", metavar="FILE", help="Show a run that --save kept, instead of running one.")
 @click.option(
     "--export",
@@ -75,9 +75,9 @@ def command(
     **flags: Any,
 ) -> None:
     """\b
-      anatomy profile meta-llama/Llama-3.1-8B --method qlora --save run.json.gz
+      anatomy profile meta-llama/Llama-3.1-8B --method qlora --save run.json.xz
       anatomy profile ./my-model --method full --seq-len 512 --device cpu
-      anatomy profile --open run.json.gz
+      anatomy profile --open run.json.xz
 
     Real training steps on this machine's GPU, or on its CPU, beside what was predicted for them.
     """

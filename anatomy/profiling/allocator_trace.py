@@ -30,15 +30,10 @@ def stop() -> AllocatorTrace:
 
 
 def trace_of(entries: Iterable[Mapping[str, Any]]) -> AllocatorTrace:
-    """One device's entries of a snapshot, in columns."""
-    rows = [(e["action"], e.get("addr", 0), e.get("size", 0), e.get("time_us", 0)) for e in entries]
-    first = rows[0][3] if rows else 0
-    return AllocatorTrace(
-        actions=tuple(row[0] for row in rows),
-        addresses=tuple(row[1] for row in rows),
-        sizes=tuple(row[2] for row in rows),
-        times_us=tuple(row[3] - first for row in rows),
-    )
+    """One device's entries of a snapshot, in columns. Stacks and times are left out: an entry's place says enough."""
+    rows = [(e["action"], e.get("addr", 0), e.get("size", 0)) for e in entries]
+    actions, addresses, sizes = zip(*rows, strict=True) if rows else ((), (), ())
+    return AllocatorTrace(actions=actions, addresses=addresses, sizes=sizes)
 
 
 def requested(trace: AllocatorTrace) -> Mapping[int, Sequence[int]]:

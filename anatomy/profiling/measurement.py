@@ -109,8 +109,6 @@ class AllocatorTrace:
     addresses: tuple[int, ...]
     sizes: tuple[int, ...]
     """Bytes: as requested for blocks, as held for segments."""
-    times_us: tuple[int, ...]
-    """Microseconds since the first entry."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

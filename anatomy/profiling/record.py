@@ -1,11 +1,11 @@
 """Record: a measurement and the prediction made for it, kept as one file that any machine can open.
 
-JSON, gzipped when the name ends in .gz. Nothing is unpickled.
+JSON, compressed when the name ends in .xz: the second step repeats the first, which xz sees and gzip's window does not.
+Nothing is unpickled.
 """
 
-import gzip
 import json
-import zlib
+import lzma
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +19,8 @@ from anatomy.profiling.measurement import Measurement
 FORMAT_VERSION = 1
 KIND = "anatomy run"
 """What the file says it is."""
+_XZ = b"\xfd7zXZ\x00"
+"""How a compressed file begins."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,8 +97,7 @@ def save(record: Record, path: Path) -> None:
         separators=(",", ":"),
     ).encode()
     try:
-        # Without a time or a name inside, the same record gives the same bytes.
-        path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
+        path.write_bytes(lzma.compress(text) if path.suffix == ".xz" else text)
     except OSError as error:
         raise SourceError(
             f"{path} cannot be written: {error.strerror}.", hint="name a folder that exists"
@@ -129,8 +130,8 @@ def _read(path: Path) -> Any:
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}.", hint="name a saved run") from error
     try:
-        return json.loads(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
-    except (ValueError, EOFError, gzip.BadGzipFile, zlib.error, RecursionError) as error:
+        return json.loads(lzma.decompress(raw) if raw.startswith(_XZ) else raw)
+    except (ValueError, EOFError, lzma.LZMAError, RecursionError) as error:
         raise _no_record(path, "it is not JSON") from error
 
 

@@ -3,9 +3,9 @@
 A file appears whole or not at all, under its final name, so that a run that is killed leaves nothing half-written.
 """
 
-import gzip
 import hashlib
 import json
+import lzma
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -15,7 +15,7 @@ from typing import Any, Literal
 from anatomy.errors import SourceError
 from anatomy.profiling.record import KIND, Record, load, save
 
-RUN = ".run.json.gz"
+RUN = ".run.json.xz"
 FAILED = ".failed.json"
 FAILED_KIND = "anatomy failed cell"
 FINGERPRINT = "fingerprint"
@@ -138,9 +138,9 @@ class Results:
 def _run_fingerprint(path: Path) -> str | None:
     """The fingerprint that a record is labelled with; None for no record. Its numbers are not parsed."""
     try:
-        text = gzip.decompress(path.read_bytes()).decode()  # checks the sum at the file's end as well
+        text = lzma.decompress(path.read_bytes()).decode()  # checks the sum at the file's end as well
         labels, _ = json.JSONDecoder().raw_decode(text, text.index(_LABELS) + len(_LABELS))
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, lzma.LZMAError):
         return None
     found = labels.get(FINGERPRINT) if text.startswith(f'{{"kind":"{KIND}"') else None
     return found if isinstance(found, str) else None

@@ -88,7 +88,7 @@ def _verb():
     return profile
 
 
-@pytest.mark.parametrize("name", ["run.json", "run.json.gz"])
+@pytest.mark.parametrize("name", ["run.json", "run.json.xz"])
 def test_saved_and_opened_it_says_the_same(run, asked, tmp_path, name):
     file = tmp_path / name
     code, first, err = run("profile", "org/model", "--save", file)
@@ -177,7 +177,7 @@ def test_stages_that_count_have_a_bar():
 
 def test_a_real_run_on_the_cpu(run, tiny_llama, tmp_path):
     """Three ways to the same numbers: measured now, opened again, and in JSON."""
-    file = tmp_path / "run.json.gz"
+    file = tmp_path / "run.json.xz"
     code, out, err = run(
         *("profile", tiny_llama, "--device", "cpu", "--method", "full", "--precision", "fp32"),
         *("--seq-len", "32", "--optimizer", "adamw_torch", "--steps", "2", "--warmup", "0"),
@@ -204,7 +204,7 @@ def test_a_real_run_on_the_cpu(run, tiny_llama, tmp_path):
 
 def test_both_timelines_of_a_saved_run_are_exported(tmp_path, run):
     """The exported counters are the levels of the two timelines."""
-    kept, record = tmp_path / "run.json.gz", make_record()
+    kept, record = tmp_path / "run.json.xz", make_record()
     save(record, kept)
     files = {"--export": tmp_path / "measured.json", "--export-predicted": tmp_path / "predicted.json"}
     code, *_ = run("profile", "--open", kept, *(word for pair in files.items() for word in pair))

@@ -1,9 +1,9 @@
 """`anatomy validate`: tiny cells for real on the CPU, again from their records; and what is refused."""
 
 import csv
-import gzip
 import io
 import json
+import lzma
 from dataclasses import replace
 
 import pytest
@@ -72,11 +72,11 @@ def test_cells_are_measured_kept_and_predicted_again(run, tmp_path):
         assert len(levels) == 7
     kept = {path.name for path in folder.iterdir()}
     tables = {"accuracy.md", "accuracy.csv", "accuracy.json"}
-    assert kept == {"tiny-full.run.json.gz", "tiny-lora.run.json.gz", *tables}
+    assert kept == {"tiny-full.run.json.xz", "tiny-lora.run.json.xz", *tables}
     assert json.loads((folder / "accuracy.json").read_text()) == first
 
     for name in ("tiny-full", "tiny-lora"):  # a record says nothing of the machine's folders
-        text = gzip.decompress((folder / f"{name}.run.json.gz").read_bytes()).decode()
+        text = lzma.decompress((folder / f"{name}.run.json.xz").read_bytes()).decode()
         assert str(tmp_path) not in text
         assert '"id":"tiny","origin":"a grid"' in text
         assert "config.json" not in text
@@ -93,7 +93,7 @@ def test_cells_are_measured_kept_and_predicted_again(run, tmp_path):
 
 
 def test_another_version_is_shown_and_not_scored(run, tmp_path):
-    save(cell_record(make_cell("old", config=TINY_LLAMA)), tmp_path / "old.run.json.gz")
+    save(cell_record(make_cell("old", config=TINY_LLAMA)), tmp_path / "old.run.json.xz")
     code, out, _ = run("validate", "--from", tmp_path)
     assert code == 0
     assert "0 of 1 cells are scored, 1 is not scored" in out
@@ -184,7 +184,7 @@ def test_records_of_a_gpu_are_predicted_again_without_one(tmp_path, tiny_llama):
         multiprocessors=gpu.multiprocessors,
         versions=installed(),
     )
-    save(cell_record(cell, recipe=cell.recipe, machine=machine), tmp_path / "one.run.json.gz")
+    save(cell_record(cell, recipe=cell.recipe, machine=machine), tmp_path / "one.run.json.xz")
     (found,) = api.validate_records(tmp_path, jobs=1).cells
     plan = api.plan(str(tiny_llama), recipe=cell.recipe, gpu=gpu.name)
     assert found.not_scored == ""

@@ -71,7 +71,7 @@ def test_a_cell_that_hangs_is_given_up(tmp_path):
 def test_nothing_but_results_is_left(tmp_path):
     run([task("one"), task("two", "segfault"), task("three", "broken")], tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *("one.run.json.gz", "three.failed.json", "two.failed.json")
+        *("one.run.json.xz", "three.failed.json", "two.failed.json")
     ]
 
 
@@ -79,7 +79,7 @@ def test_records_are_labelled(tmp_path):
     mine = task("one")
     run([mine], tmp_path)
     ((path, record),) = Results(tmp_path).runs()
-    assert path.name == "one.run.json.gz"
+    assert path.name == "one.run.json.xz"
     assert record.labels == {"family": "llama", "fingerprint": mine.fingerprint}
     assert record.measurement == small_record().measurement
 
@@ -200,11 +200,11 @@ def test_killed_in_the_middle(tmp_path, how):
     folder, journal = tmp_path / "results", tmp_path / "journal"
     folder.mkdir()
     process = start(folder, journal, count=8, seconds=0.5)
-    wait_for(lambda: len(list(folder.glob("*.run.json.gz"))) >= 3)
+    wait_for(lambda: len(list(folder.glob("*.run.json.xz"))) >= 3)
     os.kill(process.pid, how)
     process.wait(timeout=30)
     wait_for(lambda: not in_session(process.pid), seconds=10)
-    finished = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.run.json.gz")}
+    finished = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.run.json.xz")}
     assert 3 <= len(finished) < 8
     assert len(list(Results(folder).runs())) == len(finished)  # each opens
 
@@ -216,8 +216,8 @@ def test_killed_in_the_middle(tmp_path, how):
     assert sorted((*outcome["kept"], *outcome["finished"])) == [f"cell-{n}" for n in range(8)]
     assert {name: (folder / name).stat().st_mtime_ns for name in finished} == finished
     begun = [line.split()[0] for line in journal.read_text().splitlines()]
-    assert all(begun.count(name.removesuffix(".run.json.gz")) == 1 for name in finished)
-    assert sorted(path.name for path in folder.iterdir()) == [f"cell-{n}.run.json.gz" for n in range(8)]
+    assert all(begun.count(name.removesuffix(".run.json.xz")) == 1 for name in finished)
+    assert sorted(path.name for path in folder.iterdir()) == [f"cell-{n}.run.json.xz" for n in range(8)]
 
 
 def test_a_server_that_started_cuda_is_not_forked_from(tmp_path):

@@ -84,7 +84,6 @@ def test_the_allocators_history_in_columns():
     trace = allocator_trace.trace_of(ENTRIES)
     assert trace.actions == tuple(entry["action"] for entry in ENTRIES)
     assert trace.sizes == (2097152, 300, 300, 300, 500, 10**12)
-    assert trace.times_us == (0, 1, 5, 5, 9, 10)
     assert allocator_trace.requested(trace) == {0x7F00: [300, 500]}
     assert allocator_trace.trace_of([]).actions == ()
 
