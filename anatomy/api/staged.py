@@ -112,5 +112,7 @@ def _adapted(
         warnings += (f"{skeleton.class_name} does not support gradient checkpointing: planned without it",)
     if reads_text:
         stated = facts_from_config(skeleton.config).context
-        warnings += check_sequence(skeleton.class_name, recipe.seq_len, longest, stated)
+        warnings += check_sequence(
+            skeleton.class_name, recipe.seq_len + recipe.virtual_tokens, longest, stated
+        )
     return recipe, adapted, warnings

@@ -8,15 +8,17 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from anatomy.cli.adapter_options import adapter_settings
 from anatomy.errors import RecipeError, SourceError
 from anatomy.planning.settings import make_recipe, recipe_from_toml
 from anatomy.training import recipe as recipes
+from anatomy.training.peft_types import METHODS, PEFT_DEFAULT
 from anatomy.training.recipe import Recipe
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "method": get_args(recipes.Method),
+    "method": tuple(METHODS),
     "quant_type": get_args(recipes.QuantType),
     "precision": get_args(recipes.Precision),
     "attn": get_args(recipes.Attention),
@@ -28,11 +30,11 @@ _TYPES: dict[str, Any] = {
     **dict.fromkeys(("dropout", "max_grad_norm"), click.FLOAT),
 }
 _VALUES: dict[str, str] = {
-    "method": "What is trained: every weight, LoRA adapters, or LoRA adapters over a 4-bit base.",
+    "method": "What is trained: every weight, or adapters. peft, qpeft: the adapters that --peft-type names.",
     "r": "Rank of the adapters.",
     "alpha": "LoRA's scaling numerator; twice the rank when left out.",
     "dropout": "Dropout in front of the adapters.",
-    "quant_type": "4-bit code of a QLoRA base.",
+    "quant_type": "4-bit code of a quantized base.",
     "optimizer": "A name as in TrainingArguments(optim=...).",
     "precision": "Dtype of the weights; '-mixed' is fp32 weights under autocast.",
     "load_dtype": "Dtype of the loaded weights under autocast: bf16 with bf16-mixed is a Trainer with bf16=True.",
@@ -43,9 +45,9 @@ _VALUES: dict[str, str] = {
     "max_grad_norm": "Gradient clipping; 0 switches it off.",
 }
 _SWITCHES: dict[str, str] = {
-    "double_quant": "Quantize the scales of a QLoRA base as well.",
+    "double_quant": "Quantize the scales of a quantized base as well.",
     "padded": "Sequences are padded to the longest, which takes an attention mask.",
-    "kbit_prepare": "QLoRA: call peft's prepare_model_for_kbit_training, which casts the rest to fp32.",
+    "kbit_prepare": "Quantized base: call peft's prepare_model_for_kbit_training, which casts the rest to fp32.",
 }
 
 
@@ -60,9 +62,15 @@ def recipe_options(function: Function) -> Function:
     options += [
         click.option(
             "--target-modules", metavar="NAMES",
-            help="Layers that get adapters: all-linear, or names with commas." + _default("target_modules"),
+            help="Layers that get adapters: all-linear, peft-default, or names with commas." + _default("target_modules"),
         ),
         click.option("--target-regex", metavar="REGEX", help="The same, by their whole paths."),
+        click.option("--peft-type", metavar="TYPE", help="Any of PEFT's types of adapters, e.g. VERA or OFT."),
+        click.option(
+            "--peft", "peft_settings", multiple=True, metavar="KEY=VALUE",
+            help="A setting of the adapters, by its name in PEFT's config. Can be repeated.",
+        ),
+        click.option("--peft-config", metavar="FILE", help="Both from an adapter_config.json."),
         click.option(
             "--gradient-checkpointing/--no-gradient-checkpointing", "checkpointing", default=None,
             help="Compute each block's activations again in backward.  [default: on, where the model can]",
@@ -88,6 +96,7 @@ def recipe_from_flags(flags: Mapping[str, Any]) -> tuple[Recipe, frozenset[str]]
     base = recipe_from_toml(text)
     given = {name: flags[name] for name in (*_VALUES, *_SWITCHES) if flags[name] is not None}
     given |= _targets(flags["target_modules"], flags["target_regex"])
+    given = adapter_settings(flags["peft_type"], flags["peft_settings"], flags["peft_config"], given, base)
     given |= _checkpointing(flags["checkpointing"], flags["reentrant"], base)
     return make_recipe(given, base), frozenset((*given, *tomllib.loads(text)))
 
@@ -115,7 +124,10 @@ def _targets(names: str | None, regex: str | None) -> dict[str, Any]:
     listed = tuple(name.strip() for name in names.split(",") if name.strip())
     if not listed:
         raise click.UsageError("--target-modules names nothing.", ctx=click.get_current_context())
-    return {"target_modules": recipes.ALL_LINEAR if listed == (recipes.ALL_LINEAR,) else listed}
+    return {"target_modules": listed[0] if listed in _KEYWORDS else listed}
+
+
+_KEYWORDS = ((recipes.ALL_LINEAR,), (PEFT_DEFAULT,))
 
 
 def _check_regex(regex: str) -> None:

@@ -7,13 +7,34 @@ from dataclasses import fields, replace
 from typing import Any
 
 from anatomy.errors import RecipeError
+from anatomy.training.peft_types import METHODS, own_defaults
 from anatomy.training.recipe import Recipe
 
-_NEEDS: dict[str, tuple[Callable[[Recipe], bool], str]] = {
-    **dict.fromkeys(
-        ("r", "alpha", "dropout", "target_modules"),
-        (lambda recipe: recipe.uses_adapters, "a method with adapters (lora, qlora)"),
-    ),
+Test = Callable[[Recipe], bool]
+
+
+def _maps(name: str) -> Test:
+    """Whether a setting has a field in the adapters' config, and is not set there by its own name."""
+
+    def test(recipe: Recipe) -> bool:
+        field = None if recipe.adapter is None else getattr(recipe.adapter, name)
+        return field is not None and field not in recipe.peft
+
+    return test
+
+
+def _has_targets(recipe: Recipe) -> bool:
+    chooses = recipe.adapter is not None and recipe.adapter.targets is not None
+    return chooses and "target_modules" not in recipe.peft
+
+
+_NEEDS: dict[str, tuple[Test, str]] = {
+    "r": (_maps("r"), "adapters with a rank (lora, qlora)"),
+    "alpha": (_maps("alpha"), "adapters with a scaling numerator (lora, qlora)"),
+    "dropout": (_maps("dropout"), "adapters with a dropout (lora, qlora)"),
+    "target_modules": (_has_targets, "adapters in modules (lora, qlora)"),
+    "peft": (lambda recipe: recipe.uses_adapters, "a method with adapters (lora, qlora)"),
+    "peft_type": (lambda recipe: METHODS[recipe.method].generic, "method peft or qpeft"),
     **dict.fromkeys(
         ("quant_type", "double_quant", "kbit_prepare"),
         (lambda recipe: recipe.quantized, "a quantized base (qlora)"),
@@ -26,7 +47,9 @@ _NEEDS: dict[str, tuple[Callable[[Recipe], bool], str]] = {
 def make_recipe(given: Mapping[str, Any], base: Recipe | None = None) -> Recipe:
     """`base` (else the defaults) with the settings that were given by name.
 
-    Raises RecipeError for a setting that does not exist, has an impossible value, or means nothing for the method.
+    A PEFT type without a method means method 'peft'; what is neither given nor changed in `base` is the method's
+    own default. Raises RecipeError for a setting that does not exist, has an impossible value, or means nothing for
+    the method.
     """
     known = {f.name for f in fields(Recipe)}
     for name in given:
@@ -34,14 +57,43 @@ def make_recipe(given: Mapping[str, Any], base: Recipe | None = None) -> Recipe:
             raise RecipeError(
                 f"{name!r} is not a setting of a recipe.", hint=f"known: {', '.join(sorted(known))}"
             )
-    recipe = replace(base or Recipe(), **given)
+    base = base or Recipe()
+    if given.get("peft_type") is not None and "method" not in given and not METHODS[base.method].generic:
+        given = {**given, "method": "qpeft" if base.quantized else "peft"}
+    recipe = replace(base, **{**_following(given, base), **given})
     for name, (makes_sense, what) in _NEEDS.items():
-        if name in given and not makes_sense(recipe):
+        if name in given and given[name] not in (None, {}) and not makes_sense(recipe):
             raise RecipeError(
                 f"{name} means nothing for method {recipe.method!r} in {recipe.precision}: it needs {what}.",
                 hint=f"leave {name} out, or choose {what}",
             )
     return recipe
+
+
+def _following(given: Mapping[str, Any], base: Recipe) -> dict[str, Any]:
+    """What changes in `base` with the method: defaults that stand there, and settings of another type's config."""
+    if not given.keys() & {"method", "peft_type"}:
+        return {}
+    method = given.get("method", base.method)
+    kind = given.get("peft_type", base.peft_type) if METHODS.get(method, METHODS["full"]).generic else None
+    before, after = own_defaults(base.method, base.peft_type), own_defaults(method, kind)
+    changed: dict[str, Any] = {"peft_type": kind}
+    for name, usual in _USUAL.items():
+        if getattr(base, name) == before.get(name, usual):
+            changed[name] = after.get(name, usual)
+    if (kind or METHODS.get(method, METHODS["full"]).peft_type) != base.adapter_type:
+        changed["peft"] = {}
+    return changed
+
+
+_USUAL = {"r": Recipe().r, "target_modules": Recipe().target_modules}
+
+
+def defaults_beside(recipe: Recipe) -> dict[str, Any]:
+    """Every setting's default beside the rank, method and type of adapters that `recipe` has."""
+    own = own_defaults(recipe.method, recipe.peft_type)
+    usual = {**complete(Recipe(r=recipe.r)).to_dict(), "r": Recipe().r}
+    return {**usual, **own}
 
 
 def complete(recipe: Recipe) -> Recipe:
@@ -58,8 +110,12 @@ def adapt(
     None without a table; `checkpoints`: whether its class supports gradient checkpointing.
     """
     changes: dict[str, tuple[Any, str]] = {}
-    if longest is not None and recipe.seq_len > longest:
-        changes["seq_len"] = longest, "the most that its position table takes"
+    if longest is not None and recipe.virtual_tokens < longest < recipe.seq_len + recipe.virtual_tokens:
+        beside = f" beside {recipe.virtual_tokens} virtual tokens" if recipe.virtual_tokens else ""
+        changes["seq_len"] = (
+            longest - recipe.virtual_tokens,
+            f"the most that its position table takes{beside}",
+        )
     if not checkpoints and recipe.gradient_checkpointing != "off":
         changes["gradient_checkpointing"] = "off", "its class does not support it"
     changes = {name: change for name, change in changes.items() if name not in chosen}
@@ -68,11 +124,11 @@ def adapt(
 
 
 def settings_in_use(recipe: Recipe) -> dict[str, Any]:
-    """The settings that mean something for the recipe's method, by name."""
+    """The settings that mean something for the recipe's method, by name; no `peft` where it is empty."""
     return {
         name: value
         for name, value in recipe.to_dict().items()
-        if name not in _NEEDS or _NEEDS[name][0](recipe)
+        if (name not in _NEEDS or _NEEDS[name][0](recipe)) and value != {}
     }
 
 
@@ -80,9 +136,18 @@ def recipe_to_toml(recipe: Recipe) -> str:
     """Every setting as TOML, readable by `recipe_from_toml`. What is not set (None) stands as a comment."""
     lines = []
     for name, value in recipe.to_dict().items():
-        # JSON's strings, numbers, booleans and arrays are TOML's as well.
-        lines.append(f"# {name} is not set" if value is None else f"{name} = {json.dumps(value)}")
+        lines.append(f"# {name} is not set" if value is None else f"{name} = {_as_toml(value)}")
     return "\n".join(lines) + "\n"
+
+
+def _as_toml(value: Any) -> str:
+    """JSON's strings, numbers and booleans are TOML's as well, but for two ways to escape; objects are inline tables."""
+    if isinstance(value, Mapping):
+        pairs = [f"{_as_toml(key)} = {_as_toml(item)}" for key, item in value.items()]
+        return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_as_toml(item) for item in value)}]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def recipe_from_toml(text: str) -> Recipe:
@@ -114,6 +179,7 @@ def _check_kinds(data: Mapping[str, Any]) -> None:
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "alpha": (int,),
+    "peft_type": (str,),
     "target_modules": (str, list),
     "dropout": (float, int),
     "max_grad_norm": (float, int),
@@ -124,4 +190,5 @@ _WORDS: dict[type, str] = {
     str: "a string",
     bool: "true or false",
     list: "a list of names",
+    dict: "a table of settings",
 }

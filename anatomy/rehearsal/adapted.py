@@ -11,26 +11,43 @@ class AdaptedNames:
 
     def __init__(self, model: Any, component_of: Callable[[str], str]) -> None:
         self._component_of = component_of
-        self._prefix = "base_model.model." if hasattr(model, "get_base_model") else ""
-        wrapped = {path for path, module in model.named_modules() if hasattr(module, "base_layer")}
-        self._wrapped = wrapped
+        self._prefix = _path_of_bare(model)
+        self._holders = {path: held for path, module in model.named_modules() if (held := _held(module))}
         self.targets = _targets(model)
 
     def __call__(self, path: str) -> str:
         if path == OUTSIDE:
             return ""
-        wrapper = self._wrapper_of(path)
-        if wrapper is not None and path != wrapper and not path.startswith(f"{wrapper}.base_layer"):
-            return "adapter"
-        bare = (wrapper or path).removeprefix(self._prefix)
-        return self._component_of(bare.replace(".base_layer", ""))
+        if self._prefix != path and not path.startswith(f"{self._prefix}." if self._prefix else ""):
+            around = not path or self._prefix.startswith(f"{path}.")
+            return "" if around else "adapter"  # PEFT's own: around the model, or beside it
+        at, bare = self._prefix, []
+        for name in filter(None, path.removeprefix(self._prefix).split(".")):
+            held = self._holders.get(at)
+            if held is not None and name != held:
+                return "adapter"
+            if held is None:
+                bare.append(name)
+            at = f"{at}.{name}" if at else name
+        return self._component_of(".".join(bare))
 
-    def _wrapper_of(self, path: str) -> str | None:
-        while path:
-            if path in self._wrapped:
-                return path
-            path = path.rpartition(".")[0]
+
+_HELD = ("base_layer", "original_module", "model")
+"""What PEFT's wrappers call the module that they wrap: adapters, trained copies, adaption prompts."""
+
+
+def _held(module: Any) -> str | None:
+    if not type(module).__module__.startswith("peft."):
         return None
+    return next((name for name in _HELD if name in module._modules), None)
+
+
+def _path_of_bare(model: Any) -> str:
+    """The path of the model inside PEFT's wrappers; empty without wrappers."""
+    if not hasattr(model, "get_base_model"):
+        return ""
+    bare = model.get_base_model()
+    return str(next(path for path, module in model.named_modules() if module is bare))
 
 
 def _targets(model: Any) -> tuple[str, ...]:

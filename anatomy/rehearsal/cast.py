@@ -65,7 +65,7 @@ class RecipeCast:
         self.recipe = recipe
         self.eager = recipe.attn == "eager"
         self.batch = plan_batch(model, recipe)
-        self.batch_assumptions = self.batch.assumptions
+        self.batch_assumptions = (*self.batch.assumptions, *adapter_assumptions(recipe))
         self.not_modelled: tuple[str, ...] = ()
         self.base_count = sum(int(p.numel()) for p in unique_parameters(model))
         self.base_parameters: tuple[Any, ...] = ()
@@ -93,6 +93,8 @@ class RecipeCast:
         for path, parameter in model.named_parameters():
             category = Category.WEIGHTS if id(parameter) in base else Category.ADAPTERS
             recorder.place(parameter, module=path.rpartition(".")[0], category=category)
+        for path, buffer in model.named_buffers():
+            recorder.place(buffer, module=path.rpartition(".")[0], category=Category.BUFFERS)
         return model
 
     def _pack(self, recorder: Recorder, path: str, module: Any) -> None:
@@ -119,6 +121,17 @@ class RecipeCast:
 
     def weight_assumptions(self, model: Any) -> tuple[str, ...]:
         return packed_share(model, self.base_count)
+
+
+def adapter_assumptions(recipe: Recipe) -> tuple[str, ...]:
+    """What a method does beside its adapters: it lengthens sequences, or changes while it trains."""
+    said = []
+    if recipe.virtual_tokens:
+        longer = recipe.seq_len + recipe.virtual_tokens
+        said.append(f"{recipe.virtual_tokens:,} virtual tokens come before every sequence: {longer:,} in all")
+    if recipe.adapter is not None and recipe.adapter.note:
+        said.append(recipe.adapter.note)
+    return tuple(said)
 
 
 def unique_parameters(model: Any) -> list[Any]:

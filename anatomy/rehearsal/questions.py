@@ -47,6 +47,13 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         sentence="the entropy and accuracy that TRL logs decide nothing",
         itself=True,
     ),
+    Assumption(
+        file="peft/tuners/vblora/layer.py",
+        function="_get_lora_matrices",
+        answer=False,
+        sentence="VB-LoRA's logits are finite, as in a run that is not resumed from its top-k weights",
+        itself=True,
+    ),
 )
 
 

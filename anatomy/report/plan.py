@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from anatomy.planning.fit import Fit
 from anatomy.planning.plan import Plan
-from anatomy.planning.settings import complete, settings_in_use
+from anatomy.planning.settings import complete, defaults_beside, settings_in_use
 from anatomy.planning.words import where
 from anatomy.report.document import (
     Bars,
@@ -59,8 +59,11 @@ def plan_document(plan: Plan) -> Document:
 
 def run_line(recipe: Recipe) -> str:
     """'qlora r 64, bf16, 1 × 2,048 tokens': the run in a line."""
-    rank = f" r {recipe.r}" if recipe.uses_adapters else ""
-    return f"{recipe.method}{rank}, {recipe.precision}, {recipe.batch_size:,} × {recipe.seq_len:,} tokens"
+    rank = f" r {recipe.r}" if "r" in settings_in_use(recipe) else ""
+    kind = f" {recipe.peft_type}" if recipe.peft_type else ""
+    return (
+        f"{recipe.method}{kind}{rank}, {recipe.precision}, {recipe.batch_size:,} × {recipe.seq_len:,} tokens"
+    )
 
 
 def _answer(plan: Plan) -> Sentence:
@@ -192,7 +195,7 @@ def _brief(fits: tuple[Fit, ...], best: int | None) -> tuple[int, ...]:
 
 
 def _recipe(plan: Plan) -> Facts:
-    defaults = complete(Recipe(r=plan.recipe.r)).to_dict() | {"r": Recipe().r}
+    defaults = defaults_beside(plan.recipe)
     changed = [f"{key}={as_json(value)}" for key, value in plan.model.overrides.items()]
     said: dict[str, list[str]] = {"chosen": changed, "adapted": [], "default": []}
     for name, value in settings_in_use(complete(plan.recipe)).items():

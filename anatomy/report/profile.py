@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from anatomy.planning.settings import complete, settings_in_use
+from anatomy.planning.settings import complete, defaults_beside, settings_in_use
 from anatomy.planning.words import where
 from anatomy.profiling.measurement import Measurement
 from anatomy.profiling.record import Record
@@ -14,7 +14,6 @@ from anatomy.report.profile_failure import failure_blocks, failure_sentence
 from anatomy.report.profile_speed import kernels, speed
 from anatomy.report.profile_tables import categories, peaks, phases, residual_tables
 from anatomy.report.signed import signed_share
-from anatomy.training.recipe import Recipe
 from anatomy.units import format_bytes, format_count, format_share
 from anatomy.validation.alive import Alive, alive_at_failure
 from anatomy.validation.comparison import ProfileComparison, compare
@@ -156,7 +155,7 @@ def _run(record: Record) -> Iterator[tuple[str, str]]:
         f"{format_count(said.trainable_parameters)} of {format_count(said.total_parameters)} parameters "
         f"({trainable})",
     )
-    defaults = complete(Recipe(r=run.recipe.r)).to_dict() | {"r": Recipe().r}
+    defaults = defaults_beside(run.recipe)
     used = settings_in_use(complete(run.recipe))
     chosen = [f"{key}={as_json(value)}" for key, value in run.model.overrides.items()]
     chosen += [_setting(name, value) for name, value in used.items() if value != defaults[name]]

@@ -75,6 +75,8 @@ def _text(model: Any, accepted: Any, recipe: Recipe) -> BatchPlan:
         batch["labels"] = torch.zeros(size[0], dtype=torch.int64) if classes else tokens.clone()
         if recipe.padded:
             _pad_last(batch)
+        if recipe.adapter is not None and recipe.adapter.takes_tasks:
+            batch["task_ids"] = torch.zeros(size[0], dtype=torch.int64)
         if "next_sentence_label" in accepted:
             batch["next_sentence_label"] = torch.zeros(size[0], dtype=torch.int64)
         return batch

@@ -1,11 +1,10 @@
-"""What a method does to the model: a table, each row the real library's own call."""
+"""What a method does to the model: every weight trained, or the real library's adapters."""
 
-import re
-from collections.abc import Callable
 from typing import Any
 
 from anatomy.errors import RecipeError
-from anatomy.training.recipe import ALL_LINEAR, Method, Recipe
+from anatomy.training.adapters import add_adapters
+from anatomy.training.recipe import Recipe
 
 
 def apply_method(model: Any, recipe: Recipe) -> Any:
@@ -13,7 +12,7 @@ def apply_method(model: Any, recipe: Recipe) -> Any:
 
     Raises RecipeError where the method does not apply, e.g. when the target modules match nothing.
     """
-    return METHODS[recipe.method](model, recipe)
+    return (_adapters if recipe.uses_adapters else _full)(model, recipe)
 
 
 def choose_attention(model: Any, recipe: Recipe) -> None:
@@ -58,87 +57,14 @@ def _full(model: Any, recipe: Recipe) -> Any:
     return model
 
 
-def _lora(model: Any, recipe: Recipe) -> Any:
-    from peft import get_peft_model
+def _adapters(model: Any, recipe: Recipe) -> Any:
+    if recipe.quantized and recipe.kbit_prepare:
+        from peft import prepare_model_for_kbit_training
 
-    config = _lora_config(model, recipe)
-    names = _adaptable_names(model)
+        prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     enable_checkpointing(model, recipe)
     if recipe.gradient_checkpointing == "reentrant":
         # Reentrant checkpoints lose the gradient unless their input asks for one; PEFT does this on its own only
         # for a base that is not quantized.
         model.enable_input_require_grads()
-    try:
-        return get_peft_model(model, config)
-    except ValueError as error:  # PEFT's own refusals are sentences for users
-        refused = str(error).strip().splitlines()[0].rstrip(".")
-        others = ",".join(name for name in names if repr(name) not in refused)
-        raise RecipeError(
-            f"PEFT does not apply LoRA here: {refused}.", hint=f"use --target-modules {others}"
-        ) from error
-
-
-def _qlora(model: Any, recipe: Recipe) -> Any:
-    if recipe.kbit_prepare:
-        from peft import prepare_model_for_kbit_training
-
-        prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    return _lora(model, recipe)
-
-
-METHODS: dict[Method, Callable[[Any, Recipe], Any]] = {"full": _full, "lora": _lora, "qlora": _qlora}
-
-
-def _lora_config(model: Any, recipe: Recipe) -> Any:
-    from peft import LoraConfig
-
-    targets = recipe.target_modules
-    _check_targets(model, targets)
-    return LoraConfig(
-        r=recipe.r,
-        lora_alpha=recipe.alpha if recipe.alpha is not None else 2 * recipe.r,
-        lora_dropout=recipe.dropout,
-        target_modules=targets if isinstance(targets, str) else list(targets),
-        task_type=_task_type(model),
-    )
-
-
-def _task_type(model: Any) -> str | None:
-    """PEFT's task, where it changes anything: classification keeps its new head trainable."""
-    name = type(model).__name__
-    if name.endswith("ForSequenceClassification"):
-        return "SEQ_CLS"
-    if name.endswith("ForTokenClassification"):
-        return "TOKEN_CLS"
-    return None
-
-
-def _check_targets(model: Any, targets: str | tuple[str, ...]) -> None:
-    """Refuse targets that match nothing, with what would match."""
-    linear = _adaptable_names(model)
-    if targets == ALL_LINEAR:
-        if not linear:
-            raise RecipeError(f"{type(model).__name__} has no linear layer for LoRA to adapt.")
-        return
-    paths = [path for path, _ in model.named_modules()]
-    wanted = (targets,) if isinstance(targets, str) else targets
-    for target in wanted:
-        found = (
-            any(re.fullmatch(target, path) for path in paths)
-            if isinstance(targets, str)
-            else any(path == target or path.endswith(f".{target}") for path in paths)
-        )
-        if not found:
-            raise RecipeError(
-                f"target module {target!r} matches nothing in {type(model).__name__}.",
-                hint=f"these would: {', '.join(linear)}",
-            )
-
-
-def _adaptable_names(model: Any) -> list[str]:
-    """Last names of the layers that LoRA can adapt, e.g. ['down_proj', 'q_proj']."""
-    return sorted({path.rpartition(".")[2] for path, module in model.named_modules() if _adaptable(module)})
-
-
-def _adaptable(module: Any) -> bool:
-    return any(c.__name__ in ("Linear", "Conv1D") for c in type(module).__mro__)
+    return add_adapters(model, recipe)

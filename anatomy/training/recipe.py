@@ -2,18 +2,19 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 from anatomy.errors import RecipeError
+from anatomy.training.peft_types import ALL_LINEAR as ALL_LINEAR
+from anatomy.training.peft_types import METHODS, PEFT_DEFAULT, PEFT_TYPES, PeftType, own_defaults
 
-Method = Literal["full", "lora", "qlora"]
 Precision = Literal["fp32", "bf16", "fp16", "bf16-mixed", "fp16-mixed"]
 Attention = Literal["sdpa", "eager", "flash_attention_2"]
 Checkpointing = Literal["off", "non-reentrant", "reentrant"]
 LoadDType = Literal["fp32", "bf16", "fp16"]
 QuantType = Literal["nf4", "fp4"]
-ALL_LINEAR = "all-linear"
 MOST_RANK = 2**16
 """Wider than any layer that is adapted."""
 MOST_TOKENS = 2**31
@@ -24,22 +25,27 @@ MOST_TOKENS = 2**31
 class Recipe:
     """What will be run. The defaults are the settings that people meet; the answer always states them."""
 
-    method: Method = "lora"
-    """What is trained: every weight, LoRA adapters, or LoRA adapters over a 4-bit base."""
+    method: str = "lora"
+    """What is trained: a name of `peft_types.METHODS`. `peft` and `qpeft` train what `peft_type` names."""
+    peft_type: str | None = None
+    """The type of adapters of the methods `peft` and `qpeft`: a name of PEFT's `PeftType`."""
+    peft: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Further settings of the adapters, by their names in PEFT's config of the type; they win over the others."""
     r: int = 16
-    """Rank of the adapters (LoRA and QLoRA)."""
+    """Rank of the adapters, where they have one."""
     alpha: int | None = None
     """LoRA's scaling numerator; None means twice the rank. Does not change memory."""
     dropout: float = 0.0
     """Dropout in front of the adapters."""
     target_modules: str | tuple[str, ...] = ALL_LINEAR
-    """Which layers get adapters: 'all-linear', names (a tuple), or a regular expression (a string)."""
+    """Which layers get adapters: 'all-linear', 'peft-default' (what PEFT's table names for the model's type), names
+    (a tuple), or a regular expression (a string)."""
     quant_type: QuantType = "nf4"
-    """4-bit code of a QLoRA base."""
+    """4-bit code of a quantized base."""
     double_quant: bool = True
-    """Whether the scales of a QLoRA base are quantized as well."""
+    """Whether the scales of a quantized base are quantized as well."""
     kbit_prepare: bool = False
-    """QLoRA: call peft's `prepare_model_for_kbit_training`, which casts what is not quantized to fp32."""
+    """Quantized base: call peft's `prepare_model_for_kbit_training`, which casts what is not quantized to fp32."""
     optimizer: str = "adamw_torch_fused"
     """A name of transformers' `OptimizerNames`, as in `TrainingArguments(optim=...)`."""
     precision: Precision = "bf16"
@@ -71,13 +77,14 @@ class Recipe:
                     hint=f"use one of: {', '.join(str(value) for value in allowed if value is not None)}",
                 )
         self._check_numbers()
+        self._check_peft()
         if self.load_dtype is not None and self.autocast_dtype is None and self.load_dtype != self.precision:
             raise RecipeError(
                 f"load_dtype {self.load_dtype!r} contradicts precision {self.precision!r}: without autocast, weights "
                 "are computed with in the dtype they are loaded in.",
                 hint="leave load_dtype out, or use a mixed precision",
             )
-        if isinstance(self.target_modules, str) and self.target_modules != ALL_LINEAR:
+        if isinstance(self.target_modules, str) and self.target_modules not in (ALL_LINEAR, PEFT_DEFAULT):
             try:
                 re.compile(self.target_modules)
             except re.error as error:
@@ -111,15 +118,64 @@ class Recipe:
                 hint="0.05 and 0.1 are usual",
             )
 
+    def _check_peft(self) -> None:
+        generic = METHODS[self.method].generic
+        if generic and self.peft_type not in PEFT_TYPES:
+            what = (
+                "without a peft_type" if self.peft_type is None else f"with an unknown one ({self.peft_type})"
+            )
+            close = get_close_matches(self.peft_type or "", PEFT_TYPES, 3)
+            raise RecipeError(
+                f"method {self.method!r} comes {what}, so nothing says what is trained.",
+                hint=f"use one of: {', '.join(close or PEFT_TYPES)}",
+            )
+        if not generic and self.peft_type is not None:
+            raise RecipeError(
+                f"peft_type {self.peft_type!r} and method {self.method!r} both say what is trained.",
+                hint="leave one out; method 'peft' trains what peft_type names, 'qpeft' over a 4-bit base",
+            )
+        for name, value in self.peft.items():
+            if value is None:
+                raise RecipeError(
+                    f"peft.{name} is null, which no file of settings can say.", hint=f"leave {name} out"
+                )
+        if self.peft and not self.uses_adapters:
+            raise RecipeError(
+                f"peft means nothing for method {self.method!r}, which adds no adapters.",
+                hint="leave it out, or choose a method with adapters",
+            )
+
     @property
     def uses_adapters(self) -> bool:
         """True when a PEFT method adds the trained parameters."""
-        return self.method != "full"
+        return self.adapter_type is not None
+
+    @property
+    def adapter_type(self) -> str | None:
+        """The PEFT type that is trained, e.g. 'LORA'; None without adapters."""
+        return self.peft_type or METHODS[self.method].peft_type
+
+    @property
+    def adapter(self) -> PeftType | None:
+        """What is known of the PEFT type that is trained; None without adapters."""
+        return PEFT_TYPES.get(self.adapter_type or "")
+
+    @property
+    def peft_options(self) -> dict[str, Any]:
+        """Fields of the adapter's config: what its type needs, what the method's name says, what was asked for."""
+        needed = {} if self.adapter is None else self.adapter.options
+        return {**needed, **METHODS[self.method].options, **self.peft}
+
+    @property
+    def virtual_tokens(self) -> int:
+        """Tokens that the adapters put before every sequence; 0 for most."""
+        is_prompt = self.adapter is not None and self.adapter.is_prompt
+        return int(self.peft_options.get("num_virtual_tokens") or 0) if is_prompt else 0
 
     @property
     def quantized(self) -> bool:
         """True when the base weights are stored in 4 bits."""
-        return self.method == "qlora"
+        return METHODS[self.method].quantized
 
     @property
     def autocast_dtype(self) -> str | None:
@@ -134,11 +190,15 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Every setting by name, JSON- and TOML-ready."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values["peft"] = dict(self.peft)
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Recipe":
-        """The recipe that `to_dict` wrote. Raises RecipeError for a setting that does not exist."""
+        """The recipe that `to_dict` wrote; settings left out have the method's defaults.
+
+        Raises RecipeError for a setting that does not exist.
+        """
         known = {f.name for f in fields(cls)}
         for name in data:
             if name not in known:
@@ -146,11 +206,11 @@ class Recipe:
                     f"{name!r} is not a setting of a recipe.", hint=f"known: {', '.join(known)}"
                 )
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-        return cls(**values)
+        return cls(**{**own_defaults(data.get("method"), data.get("peft_type")), **values})
 
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
-    "method": get_args(Method),
+    "method": tuple(METHODS),
     "precision": get_args(Precision),
     "attn": get_args(Attention),
     "gradient_checkpointing": get_args(Checkpointing),

@@ -16,6 +16,7 @@ from anatomy.planning.settings import (
     recipe_to_toml,
     settings_in_use,
 )
+from anatomy.training.peft_types import PEFT_TYPES
 from anatomy.training.recipe import Recipe
 
 recipes = st.builds(
@@ -31,6 +32,10 @@ recipes = st.builds(
     gradient_checkpointing=st.sampled_from(["off", "reentrant", "non-reentrant"]),
     kbit_prepare=st.booleans(),
 )
+values = st.recursive(
+    st.booleans() | st.integers(-9, 9) | st.floats(0, 1) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
 
 
 @given(recipes)
@@ -39,6 +44,31 @@ def test_a_recipe_survives_its_file(recipe):
     assert recipe_from_toml(text) == recipe
     missing = {name for name, value in recipe.to_dict().items() if value is None}
     assert tomllib.loads(text).keys() == {f.name for f in fields(Recipe)} - missing
+
+
+@given(st.sampled_from(sorted(PEFT_TYPES)), st.dictionaries(st.text(), values, max_size=3), st.booleans())
+def test_adapters_of_any_type_survive_their_file(peft_type, settings, quantized):
+    recipe = Recipe(method="qpeft" if quantized else "peft", peft_type=peft_type, peft=settings)
+    assert recipe_from_toml(recipe_to_toml(recipe)) == recipe
+    assert Recipe.from_dict(recipe.to_dict()) == recipe
+    assert hash(recipe) == hash(Recipe.from_dict(recipe.to_dict()))
+
+
+def test_what_is_left_out_follows_the_method():
+    assert make_recipe({"method": "vera"}).r == 256
+    assert make_recipe({"method": "vera", "r": 16}).r == 16
+    assert make_recipe({"method": "ia3"}).target_modules == "peft-default"
+    assert make_recipe({"method": "lora"}, make_recipe({"method": "vera"})) == Recipe()
+    assert make_recipe({"method": "vera"}, Recipe(r=8)).r == 8  # chosen before
+    assert recipe_from_toml('method = "vera"') == make_recipe({"method": "vera"})
+
+
+def test_a_type_alone_is_a_method():
+    assert make_recipe({"peft_type": "OFT"}) == Recipe(method="peft", peft_type="OFT")
+    assert make_recipe({"peft_type": "OFT"}, Recipe(method="qlora")).method == "qpeft"
+    other = make_recipe({"peft_type": "OFT", "peft": {"oft_block_size": 16}})
+    assert make_recipe({"method": "lora"}, other) == Recipe(), "another type's settings mean nothing"
+    assert make_recipe({"method": "qlora"}, Recipe(peft={"bias": "all"})).peft == {"bias": "all"}
 
 
 def test_what_is_given_wins_over_the_base():
@@ -54,6 +84,14 @@ def test_what_is_given_wins_over_the_base():
         ({"method": "full", "target_modules": ("q",)}, "target_modules means nothing"),
         ({"method": "lora", "quant_type": "fp4"}, "quant_type means nothing for method 'lora'"),
         ({"double_quant": False}, "double_quant means nothing"),
+        ({"method": "ia3", "r": 4}, "r means nothing for method 'ia3'"),
+        ({"method": "prompt-tuning", "target_modules": ("q",)}, "target_modules means nothing"),
+        ({"method": "lora", "r": 4, "peft": {"r": 8}}, "r means nothing"),
+        ({"method": "full", "peft": {"bias": "all"}}, "peft means nothing"),
+        ({"method": "lora", "peft_type": "OFT"}, "both say what is trained"),
+        ({"method": "peft"}, "without a peft_type"),
+        ({"peft_type": "OF"}, "unknown one"),
+        ({"peft": {"bias": None}}, "peft.bias is null"),
         ({"rank": 4}, "'rank' is not a setting"),
         ({"r": 0}, "at least 1"),
     ],
@@ -73,6 +111,8 @@ def test_what_makes_no_sense_is_refused(given_settings, said):
         ("double_quant = 1", "must be true or false"),
         ("target_modules = 3", "must be a string or a list of names"),
         ("seq_len = 1.5", "must be an integer"),
+        ("peft = 3", "must be a table of settings"),
+        ('method = "peft"\npeft_type = 3', "must be a string"),
     ],
 )
 def test_a_bad_file_is_refused(text, said):
@@ -82,7 +122,7 @@ def test_a_bad_file_is_refused(text, said):
 
 def test_a_full_fine_tune_has_no_rank():
     assert "r" not in settings_in_use(Recipe(method="full"))
-    everything = Recipe(method="qlora", precision="bf16-mixed")
+    everything = Recipe(method="qpeft", peft_type="LORA", peft={"bias": "all"}, precision="bf16-mixed")
     assert settings_in_use(everything).keys() == Recipe().to_dict().keys()
 
 

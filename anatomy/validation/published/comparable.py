@@ -1,9 +1,8 @@
 """Which published runs can be compared with a rehearsal: decided from what was run, never from the errors."""
 
 from collections.abc import Callable
-from typing import get_args
 
-from anatomy.training.recipe import Method
+from anatomy.training.peft_types import METHODS
 from anatomy.validation.published.row import METRICS, Row
 
 TRAINERS = ("TRL SFTTrainer", "transformers Trainer", "loop over transformers")
@@ -52,7 +51,7 @@ def _length(row: Row) -> str | None:
 
 
 def _method(row: Row) -> str | None:
-    return None if row.method in get_args(Method) else f"method not yet modelled ({row.method})"
+    return None if row.method in METHODS else f"method not yet modelled ({row.method})"
 
 
 def _figures(row: Row) -> str | None:
