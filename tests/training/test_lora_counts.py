@@ -145,22 +145,3 @@ def test_mt0_large_lacks_the_head_that_transformers_5_ties() -> None:
     assert trainable == 2_359_296
     assert base.lm_head.weight is base.shared.weight
     assert total + base.lm_head.weight.numel() == 1_231_940_608
-
-
-@pytest.mark.parametrize(
-    ("settings", "trainable", "total"),
-    [
-        ({"use_dora": True}, 9_289_728, 3_222_039_552),
-        ({"init_lora_weights": "mica"}, 5_505_024, 3_221_924_864),
-    ],
-    ids=["dora", "mica"],
-)
-def test_variants_that_a_recipe_cannot_name_yet(settings: dict[str, Any], trainable: int, total: int) -> None:
-    """PEFT's MetaMathQA results (method_comparison) for Llama-3.2-3B, r 32 on q and v, on our skeleton."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    model = build_skeleton(source.load("meta-llama/Llama-3.2-3B", headers=False), dtype="bfloat16").model
-    with torch.device("meta"):
-        adapted = get_peft_model(model, LoraConfig(r=32, target_modules=["q_proj", "v_proj"], **settings))
-    assert adapted.get_nb_trainable_parameters() == (trainable, total)
