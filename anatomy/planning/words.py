@@ -28,6 +28,6 @@ def where(phase: Phase, step: int, module: str, op: str) -> str:
 
 def bare(module: str) -> str:
     """A module's path in the bare model, without PEFT's wrappers: 'base_model.model.lm_head' -> 'lm_head'."""
-    if module == _WRAPPER:
+    if module in (_WRAPPER, "base_model"):
         return ""
     return module.removeprefix(f"{_WRAPPER}.").replace(".base_layer", "")

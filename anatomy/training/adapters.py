@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
@@ -18,7 +18,6 @@ def add_adapters(model: Any, recipe: Recipe) -> Any:
 
     Raises RecipeError where PEFT refuses, or where the type's adapters cannot be made without weights.
     """
-    import torch
     from peft import get_peft_model
 
     config = peft_config(model, recipe)
@@ -26,7 +25,7 @@ def add_adapters(model: Any, recipe: Recipe) -> Any:
     names = _adaptable_names(model)
     device = next(model.parameters()).device
     try:
-        with torch.device(row.initialised_on) if row.initialised_on else nullcontext():
+        with _elsewhere(row.initialised_on) if row.initialised_on else nullcontext():
             wrapped = get_peft_model(model, config)
     except (ValueError, ImportError, NotImplementedError, RuntimeError, TypeError) as error:
         raise _refusal(recipe, error, names) from error
@@ -94,6 +93,16 @@ def _check_fields(kind: Any, given: Mapping[str, Any], recipe: Recipe) -> None:
                 f"{name!r} is not a setting of PEFT's {kind.__name__} ({recipe.adapter_type}).",
                 hint=f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}",
             )
+
+
+@contextmanager
+def _elsewhere(device: str) -> Iterator[None]:
+    """Adapters made on another device than the model's: nobody who watches that one's tensors sees it."""
+    import torch
+    from torch.utils._python_dispatch import _disable_current_modes
+
+    with torch.device(device), _disable_current_modes():
+        yield
 
 
 def _move(model: Any, device: Any) -> None:

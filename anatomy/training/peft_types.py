@@ -34,14 +34,20 @@ class PeftType:
     takes_tasks: bool = False
     """True where the batch has to say to which task each sequence belongs."""
     initialised_on: str = ""
-    """The device on which PEFT has to make the adapters, where it cannot on meta."""
+    """The device on which PEFT makes the adapters before it moves them, where that matters: indices that stay on the
+    host, or values that decide a size."""
     note: str = ""
     """What the answer has to say about a rehearsal of it."""
     refused: str = ""
     """Why it cannot be rehearsed: the end of a sentence that names what is missing."""
 
 
-_PROMPT: dict[str, Any] = {"targets": None, "is_prompt": True, "options": {"num_virtual_tokens": 20}}
+_PROMPT: dict[str, Any] = {
+    "targets": None,
+    "is_prompt": True,
+    "options": {"num_virtual_tokens": 20},
+    "initialised_on": "cpu",
+}
 _LORA: dict[str, Any] = {"r": "r", "alpha": "lora_alpha", "dropout": "lora_dropout"}
 
 PEFT_TYPES: Mapping[str, PeftType] = {
@@ -55,7 +61,7 @@ PEFT_TYPES: Mapping[str, PeftType] = {
     "ADAMSS": PeftType(r="r", own_rank=100),  # imports scikit-learn, to cluster the weights' singular vectors
     "ADAPTION_PROMPT": PeftType(targets=PEFT_DEFAULT, options={"adapter_len": 10, "adapter_layers": 1}),
     "BEFT": PeftType(targets=PEFT_DEFAULT),
-    "BOFT": PeftType(dropout="boft_dropout"),
+    "BOFT": PeftType(dropout="boft_dropout", initialised_on="cpu"),  # its permutations, number by number
     "C3A": PeftType(),
     "CARTRIDGE": PeftType(**_PROMPT),
     "CPT": PeftType(
@@ -63,7 +69,7 @@ PEFT_TYPES: Mapping[str, PeftType] = {
     ),
     "DEFT": PeftType(r="r", alpha="alpha", dropout="deft_dropout"),
     "DELORA": PeftType(r="r"),
-    "FOURIERFT": PeftType(),
+    "FOURIERFT": PeftType(initialised_on="cpu"),
     "FROD": PeftType(
         dropout="frod_dropout", refused="it decomposes the weights themselves, which are not read here"
     ),

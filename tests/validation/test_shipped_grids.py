@@ -32,9 +32,11 @@ def test_every_family_and_method_is_on_both_sides(grids, name, by):
 
 def test_the_large_grid_covers_what_it_should(grids):
     cells = grids["gpu-140gb"].cells
-    assert 55 <= len(cells) <= 65
+    assert 65 <= len(cells) <= 75
     recipes = [cell.recipe for cell in cells]
-    assert {r.method for r in recipes} == {"full", "lora", "qlora"}
+    assert {r.method for r in recipes} == {
+        *("full", "lora", "qlora", "dora", "qdora", "ia3", "prompt-tuning")
+    }
     assert {r.precision for r in recipes} == {"bf16", "bf16-mixed", "fp16-mixed", "fp32"}
     assert {r.gradient_checkpointing for r in recipes} == {"off", "non-reentrant", "reentrant"}
     assert {r.optimizer for r in recipes} == {
@@ -56,7 +58,7 @@ def test_the_grid_of_the_cpu_has_forty_quick_cells_of_twelve_families(grids):
     quick = [cell for cell in cells if cell.quick]
     assert len(quick) >= 40
     assert len({cell.family for cell in quick}) >= 12
-    assert {cell.recipe.method for cell in quick} == {"full", "lora"}
+    assert {cell.recipe.method for cell in quick} == {"full", "lora", "dora", "ia3", "prompt-tuning"}
     assert {cell.recipe.gradient_checkpointing for cell in quick} == {"off", "non-reentrant", "reentrant"}
     assert len({cell.recipe.optimizer for cell in quick}) >= 4
     assert all(cell.config is not None for cell in cells)
