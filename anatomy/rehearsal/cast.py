@@ -58,6 +58,9 @@ class Cast(Protocol):
 class RecipeCast:
     """A skeleton to which a recipe's method is applied on stage, as in a real run. The skeleton is used up."""
 
+    moves = True
+    """Whether what a method leaves on the host is moved to the device, as the Trainer does."""
+
     def __init__(self, model: Any, recipe: Recipe, device: str) -> None:
         self.base = model
         self.device = device
@@ -89,7 +92,7 @@ class RecipeCast:
         base = set(map(id, self.base_parameters))
         choose_attention(self.base, self.recipe)
         with torch.device(self.device):
-            model = apply_method(self.base, self.recipe)
+            model = apply_method(self.base, self.recipe, moves=self.moves)
         for path, parameter in model.named_parameters():
             category = Category.WEIGHTS if id(parameter) in base else Category.ADAPTERS
             recorder.place(parameter, module=path.rpartition(".")[0], category=category)

@@ -17,11 +17,15 @@ _EMBEDDINGS = ("lm_head", "embed_tokens", "wte", "wpe")
 
 
 class TrainerCast(RecipeCast):
-    """`casts_back`: the trainer ran TRL's peft_module_casting_to_bf16 once the adapters were there."""
+    """`casts_back`: the trainer ran TRL's peft_module_casting_to_bf16 once the adapters were there. `moves`: whether it
+    moved the model to the device after that."""
 
-    def __init__(self, model: Any, recipe: Recipe, device: str, *, casts_back: bool) -> None:
+    def __init__(
+        self, model: Any, recipe: Recipe, device: str, *, casts_back: bool, moves: bool = True
+    ) -> None:
         super().__init__(model, recipe, device)
         self._casts_back = casts_back
+        self.moves = moves
 
     def load(self, recorder: Recorder) -> Any:
         model = super().load(recorder)

@@ -13,8 +13,8 @@ from anatomy.training.peft_types import ALL_LINEAR, PEFT_DEFAULT, PeftType
 from anatomy.training.recipe import Recipe
 
 
-def add_adapters(model: Any, recipe: Recipe) -> Any:
-    """`model` inside PEFT's wrapper, on the device that the model is on.
+def add_adapters(model: Any, recipe: Recipe, *, moves: bool = True) -> Any:
+    """`model` inside PEFT's wrapper; with `moves`, all of it is on the device that the model is on.
 
     Raises RecipeError where PEFT refuses, or where the type's adapters cannot be made without weights.
     """
@@ -29,7 +29,8 @@ def add_adapters(model: Any, recipe: Recipe) -> Any:
             wrapped = get_peft_model(model, config)
     except (ValueError, ImportError, NotImplementedError, RuntimeError, TypeError) as error:
         raise _refusal(recipe, error, names) from error
-    _move(wrapped, device)
+    if moves:
+        _move(wrapped, device)
     return wrapped
 
 

@@ -7,12 +7,15 @@ from anatomy.training.adapters import add_adapters
 from anatomy.training.recipe import Recipe
 
 
-def apply_method(model: Any, recipe: Recipe) -> Any:
+def apply_method(model: Any, recipe: Recipe, *, moves: bool = True) -> Any:
     """`model` made ready to be trained by the recipe's method; returns the module to call.
+
+    `moves`: whether the trainer then moves everything to the model's device, as the Trainer does; some adapters leave
+    buffers on the host.
 
     Raises RecipeError where the method does not apply, e.g. when the target modules match nothing.
     """
-    return (_adapters if recipe.uses_adapters else _full)(model, recipe)
+    return _adapters(model, recipe, moves) if recipe.uses_adapters else _full(model, recipe)
 
 
 def choose_attention(model: Any, recipe: Recipe) -> None:
@@ -57,7 +60,7 @@ def _full(model: Any, recipe: Recipe) -> Any:
     return model
 
 
-def _adapters(model: Any, recipe: Recipe) -> Any:
+def _adapters(model: Any, recipe: Recipe, moves: bool) -> Any:
     if recipe.quantized and recipe.kbit_prepare:
         from peft import prepare_model_for_kbit_training
 
@@ -67,4 +70,4 @@ def _adapters(model: Any, recipe: Recipe) -> Any:
         # Reentrant checkpoints lose the gradient unless their input asks for one; PEFT does this on its own only
         # for a base that is not quantized.
         model.enable_input_require_grads()
-    return add_adapters(model, recipe)
+    return add_adapters(model, recipe, moves=moves)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from anatomy.rehearsal.rehearse import Rehearsal
 
 
+MOVE_THE_MODEL = ("TRL SFTTrainer", "transformers Trainer")
+"""Trainers that move a model to the device once its adapters are there; a loop that loaded it there need not."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prediction:
     """What a rehearsal says about a run."""
@@ -79,7 +83,9 @@ def rehearse_row(row: Row, gpu: Gpu) -> "Rehearsal":
     if row.recipe.uses_adapters:
         import_quietly()
     return rehearse_cast(
-        TrainerCast(skeleton.model, row.recipe, "meta", casts_back=row.casts_back),
+        TrainerCast(
+            skeleton.model, row.recipe, "meta", casts_back=row.casts_back, moves=row.trainer in MOVE_THE_MODEL
+        ),
         component_of=lambda path: components.get(path, ""),
         target=Target(capability=(int(major), int(minor)), multiprocessors=gpu.multiprocessors),
     )
