@@ -7,6 +7,7 @@ elementwise work counts nothing, as in torch.utils.flop_counter.FlopCounterMode.
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -40,7 +41,7 @@ class FlopCounter:
 
     def count(self, func: Any, args: Any, kwargs: Any, out: Any, *, step: int, recomputed: bool) -> None:
         """Add what one call of an operator costs."""
-        formula = _FORMULAS.get(func.overloadpacket) or flop_registry.get(func.overloadpacket)
+        formula = _FORMULAS.get(_name(func)) or flop_registry.get(func.overloadpacket)
         if formula is not None:
             self._counted[step, recomputed] += int(formula(*args, **kwargs, out_val=out))
 
@@ -75,9 +76,27 @@ _ATTENTION = tuple(
     f"_scaled_dot_product_{kernel}"
     for kernel in ("flash_attention", "efficient_attention", "cudnn_attention", "flash_attention_for_cpu")
 )
-_FORMULAS: dict[Any, Callable[..., int]] = {
-    torch.ops.aten._grouped_mm: _grouped_mm,
-    **{getattr(torch.ops.aten, name): _attention for name in _ATTENTION},
-    **{getattr(torch.ops.aten, f"{name}_backward"): _attention_backward for name in _ATTENTION},
+
+
+def _linear(tensor: torch.Tensor, weight: torch.Tensor, *args: Any, **kwargs: Any) -> int:
+    return int(2 * tensor.numel() * weight.shape[0])
+
+
+def _gemm_4bit(tensor: torch.Tensor, packed: torch.Tensor, shape: Any, *args: Any, **kwargs: Any) -> int:
+    """bitsandbytes' product with a packed weight that is `shape` (outputs, inputs) when unpacked."""
+    return int(2 * tensor.numel() * shape[0])
+
+
+_FORMULAS: dict[str, Callable[..., int]] = {
+    "aten::_grouped_mm": _grouped_mm,
+    "aten::linear": _linear,
+    "bitsandbytes::gemm_4bit": _gemm_4bit,
+    **{f"aten::{name}": _attention for name in _ATTENTION},
+    **{f"aten::{name}_backward": _attention_backward for name in _ATTENTION},
 }
 """What torch's registry leaves out, or refuses for grouped heads before torch 2.13."""
+
+
+@cache
+def _name(func: Any) -> str:
+    return str(func.name().partition(".")[0])

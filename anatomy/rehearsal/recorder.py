@@ -3,8 +3,9 @@
 A block is a storage. It is born in the operator that first returns it and freed when Python and autograd let go
 of it, which a weak reference tells: their own lifetimes drive the record, as they drive the CUDA allocator.
 
-Limits: scratch that a kernel takes for itself is not seen here (see `workspaces`); a mode changes the program it
-watches in one place, gradient fan-in, which is put right here (see `_accumulate`).
+Limits: scratch that a kernel takes for itself is not seen here (see `workspaces`). A mode, and meta tensors, change the
+program in two places, which are put right here: gradient fan-in (`_accumulate`), and formulas of backward that write
+into zeros of their own (`_IN_PLACE`). The formulas of prod and cumprod, which change altogether, are not.
 """
 
 import weakref
@@ -23,6 +24,18 @@ from anatomy.rehearsal.questions import Questions
 
 _ADD = torch.ops.aten.add.Tensor
 _COPY = torch.ops.aten._to_copy.default
+_ZEROS = torch.ops.aten.new_zeros.default
+_IN_PLACE: dict[Any, Any] = {
+    torch.ops.aten.scatter_add.default: torch.ops.aten.scatter_add_.default,
+    torch.ops.aten.scatter.src: torch.ops.aten.scatter_.src,
+    torch.ops.aten.scatter.value: torch.ops.aten.scatter_.value,
+    torch.ops.aten.index_put.default: torch.ops.aten.index_put_.default,
+    torch.ops.aten.index_add.default: torch.ops.aten.index_add_.default,
+    torch.ops.aten.masked_scatter.default: torch.ops.aten.masked_scatter_.default,
+}
+"""What autograd's own formulas (of gather, indexing, index_select, topk, sort, max, masked_select) call on zeros that they
+have just made -> what they call when neither a mode nor a meta tensor makes them careful
+(torch/csrc/autograd/FunctionsManual.cpp, areAnyTensorSubclassLike)."""
 
 
 class Kernels(Protocol):
@@ -54,6 +67,7 @@ class Recorder(TorchDispatchMode):
         self._host = "cpu" if kernels.on_host else device
         self._live: dict[int, int] = {}
         self._references: dict[int, Any] = {}
+        self._fresh: int | None = None
         self._open = True
         self._sole = _sole_holders()  # found out here, where autograd is at work as usual
         self.questions = Questions()
@@ -68,6 +82,8 @@ class Recorder(TorchDispatchMode):
         kwargs = kwargs or {}
         if func is _ADD and self._is_fan_in(args):
             return self._accumulate(*args)
+        if func in _IN_PLACE and self._is_fresh(args[0]):
+            func = _IN_PLACE[func]
         expanded = self._expand(func, args, kwargs)
         if expanded is not None:
             return expanded
@@ -79,6 +95,8 @@ class Recorder(TorchDispatchMode):
         if func is _COPY and self._device != self._host:
             self._stay(args[0], out)
         self._note(name, out)
+        if func is _ZEROS and _in_formula():
+            self._fresh = self._live.get(out.untyped_storage()._cdata)
         self._take_and_return(name, self._kernels.scratch(name, args, kwargs, out))
         return out
 
@@ -168,6 +186,11 @@ class Recorder(TorchDispatchMode):
         if self._open:
             self._ledger.freed(block)
 
+    def _is_fresh(self, tensor: torch.Tensor) -> bool:
+        """Whether a tensor is the zeros that the formula at work made last."""
+        block = self._live.get(tensor.untyped_storage()._cdata)
+        return block is not None and block == self._fresh and _in_formula()
+
     @staticmethod
     def _is_fan_in(args: Any) -> bool:
         """Whether this addition is autograd's own, joining two gradients of one tensor."""
@@ -186,6 +209,16 @@ class Recorder(TorchDispatchMode):
         out = _ADD(old, new)
         self._note("aten.add", out)
         return out
+
+
+def _in_formula() -> bool:
+    """Whether a formula of autograd's own is at work: in backward, and in no function that was written in Python."""
+    node = torch._C._current_autograd_node()
+    return (
+        node is not None
+        and not torch.is_grad_enabled()
+        and not isinstance(node, torch.autograd.function.BackwardCFunction)
+    )
 
 
 def _holders(tensor: torch.Tensor) -> tuple[int, int]:

@@ -67,3 +67,18 @@ def test_grouped_products():
         == 2 * 10 * 16 * 32
     )
     assert _grouped_mm(torch.empty(4, 10, 16, device="meta"), matrices) == 2 * 4 * 10 * 16 * 32
+
+
+@pytest.mark.parametrize("target", ["cpu", "cuda"])
+def test_a_packed_weight_costs_what_an_open_one_does(target):
+    """A 4-bit base multiplies as often as the same base in 16 bits."""
+    found = [
+        rehearse(
+            make("llama", "meta"),
+            tiny_recipe("llama", method=method, gradient_checkpointing="non-reentrant"),
+            component_of=lambda _: "",
+            target=Target(name=target),
+        ).flops
+        for method in ("lora", "qlora")
+    ]
+    assert found[0] == found[1]
