@@ -168,10 +168,15 @@ def _owners(items: Iterable[Item]) -> dict[int, _Owners]:
 
 
 def _as_requested(items: Iterable[Item], requested: Mapping[int, Sequence[int]]) -> Iterator[Item]:
-    """Blocks as large as they were asked for: the nth at an address is the nth that was asked for there."""
+    """Blocks as large as they were asked for: the nth at an address is the nth that was asked for there.
+
+    A block is never smaller than what was asked for; where one seems to be, the two histories are out of step and
+    its rounded size stays.
+    """
     waiting = {address: deque(sizes) for address, sizes in requested.items()}
     for item in items:
         if item.kind == MEMORY and item.bytes > 0 and waiting.get(item.address):
-            yield replace(item, bytes=waiting[item.address].popleft())
+            asked = waiting[item.address].popleft()
+            yield replace(item, bytes=asked) if 0 < asked <= item.bytes else item
         else:
             yield item

@@ -106,7 +106,9 @@ def nvidia_smi(field: str) -> str | None:
     program = shutil.which("nvidia-smi")
     if program is None:
         return None
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0] or "0"
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    if visible in ("", "-1"):  # every GPU is hidden
+        return None
     asked = [program, f"--query-gpu={field}", "--format=csv,noheader,nounits", "-i", visible]
     try:
         answer = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True).stdout

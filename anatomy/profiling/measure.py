@@ -210,7 +210,9 @@ def _recording(subject: Subject, seen: _Seen) -> None:
 
 def _ready(subject: Subject) -> RealRun:
     subject.tell(f"making the model on {subject.machine.name}")
-    return set_up(subject.build(), subject.recipe, subject.device, subject.component_of)
+    model = subject.build()
+    _clean(subject.device)
+    return set_up(model, subject.recipe, subject.device, subject.component_of)
 
 
 def _speed(subject: Subject, seen: _Seen, real: RealRun, passes: Collection[Pass]) -> None:
@@ -255,9 +257,14 @@ def _levels(observed: Timeline) -> tuple[PhaseReading, ...]:
 
 
 def _clean(device: str) -> None:
-    """Nothing of a pass stays for the next, nor on the device after the last."""
+    """Nothing of a pass, nor of drawing random weights, stays for what comes after.
+
+    A real loading leaves the allocator no free segments of an initialization, and cuBLAS's workspaces, which torch
+    keeps for good, belong to the first step that needs them (aten/src/ATen/cuda/CublasHandlePool.cpp).
+    """
     gc.collect()
     if device == "cuda":
         import torch
 
+        torch._C._cuda_clearCublasWorkspaces()
         torch.cuda.empty_cache()

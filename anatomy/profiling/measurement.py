@@ -194,6 +194,9 @@ class Measurement:
     def from_dict(cls, data: Mapping[str, Any]) -> "Measurement":
         """Read back what `to_dict` wrote. Raises KeyError, TypeError or ValueError for anything else."""
         plain = {name: _tuples(data[name]) for name in _PLAIN}
+        for name in ("host_bytes", "context_bytes", "peak_rss_bytes"):
+            if not isinstance(plain[name], (int, type(None))):
+                raise ValueError(f"{name} is {plain[name]!r}")
         return cls(
             **plain,
             machine=Machine(**_row(data["machine"])),

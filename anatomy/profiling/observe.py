@@ -35,16 +35,16 @@ class Observation:
     def run(self, steps: int, tell: Callable[[str], None]) -> None:
         """Take that many steps; what they raise is raised, after the record has been closed."""
         real = self._real
-        activities = [ProfilerActivity.CPU]
-        if self._device == "cuda":
-            activities.append(ProfilerActivity.CUDA)
         self._ranges.watch(real.model)
         real.wrap_loss(self._ranges.wrap_loss)
         with ExitStack() as stack:
             if self._device == "cuda":
                 stack.callback(self._keep_trace)
                 allocator_trace.start()
-            self._profiler = stack.enter_context(profile(activities=activities, profile_memory=True))
+            # CUDA's allocator reports to a profile of the CPU as well (KinetoThreadLocalState::reportMemoryUsage);
+            # CUPTI, which would watch the kernels, takes time and memory of the device.
+            watching = profile(activities=[ProfilerActivity.CPU], profile_memory=True)
+            self._profiler = stack.enter_context(watching)
             stack.enter_context(self._ranges)
             stack.callback(self._name_what_is_left)
             for number in range(1, steps + 1):

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 
 NVML_CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
 """Set to 1, torch.cuda.is_available() asks NVML, which forgives a fork."""
@@ -90,4 +91,5 @@ def _import_adapters() -> None:
 
     import_quietly()
     for name in AFTER:
-        import_module(name)
+        if find_spec(name.partition(".")[0]) is not None:  # bitsandbytes may be missing
+            import_module(name)

@@ -39,8 +39,9 @@ class RealRun:
     def wrap_loss(self, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
         """Put something around the model's loss function, where it has one of its own."""
         base = unwrapped(self.model)
-        if hasattr(base, "loss_function"):
-            base.loss_function = wrap(base.loss_function)
+        loss = getattr(base, "loss_function", None)
+        if loss is not None and not isinstance(loss, torch.nn.Module):  # a module speaks for itself
+            base.loss_function = wrap(loss)
 
     def loaded(self) -> Iterator[Held]:
         """What is on the device before the first step."""

@@ -106,10 +106,11 @@ def _inside(event: Any, context: Context, makers: Mapping[tuple[int, int], int])
         return replace(context, node=(maker, event.extra_fields.sequence_number), op="")
     if not _is_operator(event.name):
         return context
-    op = context.op
-    if not op and not _is_composite(event.name, event.overload_name):
-        op = event.name.replace("::", ".", 1)
-    return replace(context, op=op)
+    if context.op:
+        return context
+    if _is_composite(event.name, event.overload_name):
+        return context
+    return replace(context, op=event.name.replace("::", ".", 1))
 
 
 _ENGINE = "autograd::engine::evaluate_function"

@@ -1,6 +1,7 @@
 """A 4-bit base: bitsandbytes' own layers in the place of the linear ones, as transformers puts them there."""
 
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 from anatomy.errors import RecipeError
@@ -35,7 +36,12 @@ def swap_linears(model: Any, recipe: Recipe) -> tuple[str, ...]:
 
 
 def bnb_config(recipe: Recipe) -> Any:
-    """The recipe's base as transformers' BitsAndBytesConfig."""
+    """The recipe's base as transformers' BitsAndBytesConfig. Raises RecipeError where bitsandbytes is not installed."""
+    if find_spec("bitsandbytes") is None:
+        raise RecipeError(
+            f"method {recipe.method!r} needs bitsandbytes, which is not installed.",
+            hint="pip install bitsandbytes, or use --method lora",
+        )
     import torch
     from transformers import BitsAndBytesConfig
 

@@ -1,5 +1,7 @@
 """What is read off a GPU, with torch.cuda's answers in the forms that its source gives them."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -111,3 +113,21 @@ def test_a_rehearsal_stands_for_the_machine():
     assert machine.target_of(gpu).capability == (9, 0)
     assert machine.target_of(gpu).multiprocessors == 132
     assert machine.target_of(Machine(kind="cpu", name="X", memory_bytes=1)).name == "cpu"
+
+
+def test_hidden_gpus_are_not_asked_for(monkeypatch):
+    asked = []
+
+    def run(command, **_):
+        asked.append(command[-1])
+        return SimpleNamespace(stdout="4\n")
+
+    monkeypatch.setattr(machine.shutil, "which", lambda program: f"/bin/{program}")
+    monkeypatch.setattr(machine.subprocess, "run", run)
+    for visible, said in ((None, "4"), ("3,1", "4"), ("GPU-5c2f", "4"), ("", None), ("-1", None)):
+        if visible is None:
+            monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        else:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert machine.nvidia_smi("memory.used") == said
+    assert asked == ["0", "3", "GPU-5c2f"]

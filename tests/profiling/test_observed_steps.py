@@ -10,8 +10,11 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 from anatomy.memory.allocator import replay, spans
 from anatomy.memory.footprint import footprint
 from anatomy.memory.timeline import Category, Phase, Timeline
+from anatomy.profiling import observe
+from anatomy.profiling.events import _as_requested
 from anatomy.profiling.observe import Observation
 from anatomy.profiling.real import set_up
+from anatomy.profiling.tree import MEMORY, Item
 from anatomy.profiling.weights import materialise
 from anatomy.rehearsal.cuda import Target
 from anatomy.rehearsal.guards import without_garbage_collection
@@ -139,3 +142,32 @@ def test_a_run_that_fails_leaves_what_was_seen(monkeypatch):
     gradients = [b for b in alive if b >= 0 and timeline.blocks[b].category is Category.GRADIENTS]
     weights = sum(p.numel() * 4 for p in run.model.parameters())
     assert sum(timeline.blocks[b].bytes for b in gradients) == weights
+
+
+def test_sizes_as_they_were_asked_for_never_exceed_the_block():
+    taken = [
+        Item(time=n, order=n, kind=MEMORY, thread=1, bytes=size, address=7)
+        for n, size in enumerate((512, -512, 1024, -1024, 512))
+    ]
+    found = _as_requested(taken, {7: [300, 5000]})
+    assert [item.bytes for item in found] == [300, -512, 1024, -1024, 512]
+
+
+def test_a_gpu_is_watched_without_its_kernels(monkeypatch):
+    asked = {}
+
+    class Stopped(Exception):
+        pass
+
+    def profile(**options):
+        asked.update(options)
+        raise Stopped
+
+    monkeypatch.setattr(observe, "profile", profile)
+    monkeypatch.setattr(observe.allocator_trace, "start", lambda: None)
+    monkeypatch.setattr(observe.allocator_trace, "stop", lambda: None)
+    recipe = tiny_recipe("llama")
+    real = set_up(materialise(on_meta("llama", recipe), recipe, "cpu"), recipe, "cpu", component_of)
+    with pytest.raises(Stopped):
+        Observation(real, "cuda").run(1, lambda text: None)
+    assert asked == {"activities": [torch.profiler.ProfilerActivity.CPU], "profile_memory": True}

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from anatomy.profiling import preload
 from anatomy.profiling.preload import ask_capabilities, parse_capabilities
 
 ON_A_GPU = """
@@ -68,3 +69,11 @@ def test_other_answers_are_none(monkeypatch):
         parse_capabilities("[N/A]")
     monkeypatch.setenv("PATH", "/nowhere")
     assert ask_capabilities() == ()
+
+
+def test_without_bitsandbytes_the_other_libraries_are_imported(monkeypatch):
+    found, imported = preload.find_spec, []
+    monkeypatch.setattr(preload, "find_spec", lambda name: None if name == "bitsandbytes" else found(name))
+    monkeypatch.setattr(preload, "import_module", imported.append)
+    preload._import_adapters()
+    assert imported == [name for name in preload.AFTER if name != "bitsandbytes"]

@@ -5,6 +5,7 @@ import torch
 from families import FAMILIES, make, tiny_recipe
 
 from anatomy.errors import ArchitectureError
+from anatomy.profiling import weights
 from anatomy.profiling.weights import materialise
 from anatomy.training.quantization import quantized_modules, state_tensors
 
@@ -60,6 +61,36 @@ def test_a_quantized_base_is_packed_by_bitsandbytes():
         assert all(not tensor.is_meta for tensor in state_tensors(module))
     out = model(input_ids=torch.ones(1, 8, dtype=torch.int64))
     assert out.logits.isfinite().all()
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_no_numbers_are_refused(monkeypatch, wrong):
+    model = make("llama", "meta")
+    real = type(model).initialize_weights
+
+    def initialize_weights():
+        real(model)
+        model.model.layers[1].mlp.up_proj.weight[3, 5] = wrong
+
+    monkeypatch.setattr(model, "initialize_weights", initialize_weights, raising=False)
+    with pytest.raises(ArchitectureError, match=r"layers.1.mlp.up_proj.weight without finite values"):
+        materialise(model, tiny_recipe("llama"), "cpu")
+
+
+def test_looking_at_the_weights_takes_no_copy_of_them():
+    model = materialise(make("llama", "meta"), tiny_recipe("llama"), "cpu")
+    with torch.profiler.profile(profile_memory=True) as profiler:
+        weights._check(model)
+    events = profiler.profiler.kineto_results.experimental_event_tree()
+    largest = max(parameter.nbytes for parameter in model.parameters())
+    assert largest > 4096 > max(_taken(events))
+
+
+def _taken(events):
+    for event in events:
+        if event.tag == torch._C._profiler._EventType.Allocation:
+            yield event.extra_fields.alloc_size
+        yield from _taken(event.children)
 
 
 def test_a_class_without_initialization_is_refused():
