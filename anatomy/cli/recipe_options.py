@@ -26,11 +26,12 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 _TYPES: dict[str, Any] = {
     **{name: click.Choice(values) for name, values in _CHOICES.items()},
-    **dict.fromkeys(("r", "alpha", "batch_size", "seq_len", "grad_accum"), click.INT),
+    **dict.fromkeys(("r", "alpha", "last_n", "batch_size", "seq_len", "grad_accum"), click.INT),
     **dict.fromkeys(("dropout", "max_grad_norm"), click.FLOAT),
 }
 _VALUES: dict[str, str] = {
     "method": "What is trained: every weight, or adapters. peft, qpeft: the adapters that --peft-type names.",
+    "last_n": "Blocks that --method last-n trains, counted from the end.",
     "r": "Rank of the adapters.",
     "alpha": "LoRA's scaling numerator; twice the rank when left out.",
     "dropout": "Dropout in front of the adapters.",
@@ -45,6 +46,7 @@ _VALUES: dict[str, str] = {
     "max_grad_norm": "Gradient clipping; 0 switches it off.",
 }
 _SWITCHES: dict[str, str] = {
+    "train_head": "Whether --method last-n trains the head.",
     "double_quant": "Quantize the scales of a quantized base as well.",
     "padded": "Sequences are padded to the longest, which takes an attention mask.",
     "kbit_prepare": "Quantized base: call peft's prepare_model_for_kbit_training, which casts the rest to fp32.",

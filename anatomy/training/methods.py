@@ -4,6 +4,7 @@ from typing import Any
 
 from anatomy.errors import RecipeError
 from anatomy.training.adapters import add_adapters
+from anatomy.training.partial import train_weights
 from anatomy.training.recipe import Recipe
 
 
@@ -15,7 +16,7 @@ def apply_method(model: Any, recipe: Recipe, *, moves: bool = True) -> Any:
 
     Raises RecipeError where the method does not apply, e.g. when the target modules match nothing.
     """
-    return _adapters(model, recipe, moves) if recipe.uses_adapters else _full(model, recipe)
+    return _adapters(model, recipe, moves) if recipe.uses_adapters else _weights(model, recipe)
 
 
 def choose_attention(model: Any, recipe: Recipe) -> None:
@@ -53,10 +54,12 @@ def enable_checkpointing(model: Any, recipe: Recipe) -> None:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=kwargs)
 
 
-def _full(model: Any, recipe: Recipe) -> Any:
-    for parameter in model.parameters():
-        parameter.requires_grad_(parameter.is_floating_point())
+def _weights(model: Any, recipe: Recipe) -> Any:
+    train_weights(model, recipe)
     enable_checkpointing(model, recipe)
+    if recipe.gradient_checkpointing == "reentrant" and recipe.method != "full":
+        # Behind frozen embeddings, reentrant checkpoints would lose every gradient.
+        model.enable_input_require_grads()
     return model
 
 

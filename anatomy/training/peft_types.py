@@ -125,6 +125,8 @@ class Method:
 
 METHODS: Mapping[str, Method] = {
     "full": Method(),
+    "last-n": Method(),
+    "bitfit": Method(),
     "lora": Method(peft_type="LORA"),
     "qlora": Method(peft_type="LORA", quantized=True),
     "rslora": Method(peft_type="LORA", options={"use_rslora": True}),

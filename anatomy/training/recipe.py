@@ -40,6 +40,10 @@ class Recipe:
     target_modules: str | tuple[str, ...] = ALL_LINEAR
     """Which layers get adapters: 'all-linear', 'peft-default' (what PEFT's table names for the model's type), names
     (a tuple), or a regular expression (a string)."""
+    last_n: int = 2
+    """Blocks that the method `last-n` trains, counted from the end; 0 for the head alone."""
+    train_head: bool = True
+    """Whether the method `last-n` trains the head; a tied head is the embedding as well."""
     quant_type: QuantType = "nf4"
     """4-bit code of a quantized base."""
     double_quant: bool = True
@@ -119,6 +123,10 @@ class Recipe:
             )
 
     def _check_peft(self) -> None:
+        if self.method == "last-n" and not (self.last_n or self.train_head):
+            raise RecipeError(
+                "last_n is 0 and train_head is off, so nothing is trained.", hint="choose one of the two"
+            )
         generic = METHODS[self.method].generic
         if generic and self.peft_type not in PEFT_TYPES:
             what = (
@@ -219,6 +227,6 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 }
 _AT_LEAST: dict[str, int] = {
     **dict.fromkeys(("r", "alpha", "batch_size", "seq_len", "grad_accum"), 1),
-    "max_grad_norm": 0,
+    **dict.fromkeys(("max_grad_norm", "last_n"), 0),
 }
 _DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(Recipe)} | {"alpha": "twice r"}
