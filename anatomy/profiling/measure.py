@@ -99,9 +99,12 @@ def measure(
     on_gpu = subject.machine.kind == "cuda"
     if on_gpu and "counters" in passes:
         _counting(subject, seen, passes)
+        _clean(subject.device)
     _observing(subject, seen, () if on_gpu and "counters" in passes else passes)
+    _clean(subject.device)
     if "recorded" in passes and seen.failure is None:
         _recording(subject, seen)
+        _clean(subject.device)
     assert seen.observed is not None
     timing = Timing(
         step_seconds=seen.seconds,
@@ -151,8 +154,6 @@ def _counting(subject: Subject, seen: _Seen, passes: Collection[Pass]) -> None:
     seen.context_bytes = _context(counted.readings, subject.used_before_bytes)
     if subject.used_before_bytes > NOTHING:
         seen.notes.append(_OTHERS.format(format_bytes(subject.used_before_bytes)))
-    del real
-    _clean(subject.device)
 
 
 def _observing(subject: Subject, seen: _Seen, passes: Collection[Pass]) -> None:
@@ -183,8 +184,6 @@ def _observing(subject: Subject, seen: _Seen, passes: Collection[Pass]) -> None:
     else:
         seen.observed, seen.host_bytes = observation.timeline(environment)
         seen.trace = observation.allocator_trace
-    del real, observation
-    _clean(subject.device)
 
 
 def _recording(subject: Subject, seen: _Seen) -> None:
@@ -205,7 +204,6 @@ def _recording(subject: Subject, seen: _Seen) -> None:
         if not is_out_of_memory(error):
             raise
         seen.notes.append("the recorder's own pass ran out of memory")
-    _clean(subject.device)
 
 
 def _ready(subject: Subject) -> RealRun:
@@ -257,7 +255,8 @@ def _levels(observed: Timeline) -> tuple[PhaseReading, ...]:
 
 
 def _clean(device: str) -> None:
-    """Nothing of a pass, nor of drawing random weights, stays for what comes after.
+    """Nothing of a pass, nor of drawing random weights, stays for what comes after. To be called when its function
+    has returned: until then a failed pass is held by its own frame, whose locals were looked at.
 
     A real loading leaves the allocator no free segments of an initialization, and cuBLAS's workspaces, which torch
     keeps for good, belong to the first step that needs them (aten/src/ATen/cuda/CublasHandlePool.cpp).

@@ -1,5 +1,7 @@
 """The passes of a measurement: what each leaves, and the order in which a GPU's are made."""
 
+import weakref
+
 import pytest
 import torch
 from families import make, tiny_recipe
@@ -12,6 +14,7 @@ from anatomy.profiling.machine import describe
 from anatomy.profiling.measure import PASSES, Subject, measure
 from anatomy.profiling.measurement import Machine, Measurement
 from anatomy.profiling.weights import materialise
+from anatomy.rehearsal.bitsandbytes_cuda import import_quietly
 
 NAME = ModelName(id="tiny", origin="here", model_type="llama", architecture="LlamaForCausalLM")
 RECIPE = tiny_recipe("llama", grad_accum=2)
@@ -154,3 +157,49 @@ def test_other_failures_are_failures(monkeypatch):
 def test_a_saved_measurement_is_read_back():
     found = measured(subject())
     assert Measurement.from_dict(found.to_dict()) == found
+
+
+def test_every_pass_begins_with_an_allocator_that_has_only_loaded(gpu, monkeypatch):
+    order = []
+    clean, real_set_up = measuring._clean, measuring.set_up
+    monkeypatch.setattr(measuring, "_clean", lambda device: order.append("clean") or clean(device))
+    monkeypatch.setattr(measuring, "set_up", lambda *args: order.append("set up") or real_set_up(*args))
+    of = subject(GpuSubject, gpu)
+    build, of.build = of.build, lambda: order.append("build") or build()
+    measured(of, passes=("counters",))
+    assert order == ["build", "clean", "set up", "clean"] * 2
+
+
+def test_cleaning_takes_cublas_workspaces_before_it_empties_the_cache(monkeypatch):
+    order = []
+    clear = "_cuda_clearCublasWorkspaces"  # a build without CUDA lacks it
+    monkeypatch.setattr(torch._C, clear, lambda: order.append("workspaces"), raising=False)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: order.append("cache"))
+    measuring._clean("cpu")
+    measuring._clean("cuda")
+    assert order == ["workspaces", "cache"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_of_the_first_pass_is_alive_in_the_second(gpu, fails):
+    """With room for one model only, a second beside it would be out of memory."""
+    import_quietly()  # while it is imported it logs an exception, and pytest keeps that with all of its frames
+    of, models = subject(GpuSubject, gpu), []
+    build = of.build
+
+    def build_alone():
+        assert [model for model in models if model() is not None] == []
+        model = build()
+        models.append(weakref.ref(model))
+        if fails:
+            model.forward = _no_memory
+        return model
+
+    of.build = build_alone
+    found = measured(of, passes=("counters", "timing", "kernels"))
+    assert len(models) == 2
+    assert (found.failure is not None) is fails
+
+
+def _no_memory(input_ids=None, labels=None, **_):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB. GPU 0 has ...")
