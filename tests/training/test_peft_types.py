@@ -130,3 +130,25 @@ def test_what_a_method_adds_is_the_adapters_component() -> None:
         blocks = [b for b in found.timeline.blocks if b.category is Category.ADAPTERS]
         assert {b.component for b in blocks} == {"adapter"}, kind
     assert any(b.component == "attention.query" for b in found.timeline.blocks), "the base keeps its own"
+
+
+LORA_R8 = 2 * 8 * ((64 + 64) * 2 + (64 + 32) * 2 + (64 + 128) * 3)
+"""Both blocks of the tiny Llama, every linear layer."""
+
+
+@pytest.mark.parametrize(
+    ("peft", "trainable"),
+    [
+        ({"modules_to_save": ["lm_head"]}, LORA_R8 + 256 * 64),
+        ({"rank_pattern": {"q_proj": 4}}, LORA_R8 - 2 * 4 * (64 + 64)),
+        ({"target_modules": ["q_proj"], "layers_to_transform": [0]}, 8 * (64 + 64)),
+        ({"trainable_token_indices": [1, 2]}, LORA_R8 + 2 * 64),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_settings_of_lora_by_their_own_names(peft: dict[str, object], trainable: int) -> None:
+    recipe = Recipe(r=8, seq_len=32, gradient_checkpointing="off", peft=peft)
+    found = rehearsed(recipe)
+    assert found.trainable_parameters == trainable
+    added = [b for b in found.timeline.blocks if b.category is Category.ADAPTERS]
+    assert {b.component for b in added} == {"adapter"}
