@@ -157,6 +157,8 @@ class _Running:
     task: Task
     process: BaseProcess
     begun: float
+    forked: bool
+    """Whether from the server: several may be at work when the first finds that it cannot use CUDA."""
 
 
 class _Pool:
@@ -178,6 +180,10 @@ class _Pool:
     def names(self) -> tuple[str, ...]:
         return tuple(running.task.name for running in self.running)
 
+    @property
+    def _forks(self) -> bool:
+        return bool(self.context.get_start_method() != "spawn")
+
     def begin(self, task: Task) -> None:
         """Start a cell in a process of its own."""
         self.results.clear(task)
@@ -187,7 +193,7 @@ class _Pool:
             daemon=True,
         )
         process.start()
-        self.running.append(_Running(task=task, process=process, begun=time.monotonic()))
+        self.running.append(_Running(task=task, process=process, begun=time.monotonic(), forked=self._forks))
 
     def wait(self) -> Iterator[_Ended]:
         """Those that end next, or whose time is over."""
@@ -214,7 +220,7 @@ class _Pool:
         if late:
             _kill(process)
         process.join()
-        again = process.exitcode == CANNOT_USE_CUDA and self.context.get_start_method() != "spawn"
+        again = process.exitcode == CANNOT_USE_CUDA and running.forked
         if again:
             self.context = multiprocessing.get_context("spawn")
         elif not (self.results.has_run(task) or self.results.has_failed(task)):

@@ -220,7 +220,8 @@ def test_killed_in_the_middle(tmp_path, how):
     assert sorted(path.name for path in folder.iterdir()) == [f"cell-{n}.run.json.xz" for n in range(8)]
 
 
-def test_a_server_that_started_cuda_is_not_forked_from(tmp_path):
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_server_that_started_cuda_is_not_forked_from(tmp_path, jobs):
     """torch says so in the child; the cell then runs in a process that was not forked."""
     script = (
         "import sys; sys.path.insert(0, sys.argv[2])\n"
@@ -228,7 +229,8 @@ def test_a_server_that_started_cuda_is_not_forked_from(tmp_path):
         "from anatomy.profiling.cells import run_cells\n"
         "from anatomy.profiling.results import Task\n"
         "tasks = [Task(name=n, definition={'name': n, 'journal': sys.argv[3]}) for n in ('one', 'two')]\n"
-        "print(run_cells(tasks, Path(sys.argv[1]), worker='stand_ins:work', preload=('poisoned_torch',)).finished)"
+        "print(run_cells(tasks, Path(sys.argv[1]), worker='stand_ins:work', "
+        f"jobs={jobs}, preload=('poisoned_torch',)).finished)"
     )
     folder, journal = tmp_path / "results", tmp_path / "journal"
     done = subprocess.run(
@@ -237,7 +239,7 @@ def test_a_server_that_started_cuda_is_not_forked_from(tmp_path):
     )  # fmt: skip
     assert done.stdout.strip() == "('one', 'two')", done.stderr
     lines = journal.read_text().splitlines()
-    assert [line.split()[0] for line in lines] == ["one", "two"]
+    assert sorted(line.split()[0] for line in lines) == ["one", "two"]
     assert "poisoned" not in journal.read_text()
 
 

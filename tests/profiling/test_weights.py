@@ -50,6 +50,7 @@ def test_weights_differ_and_norms_are_ones():
 
 
 def test_a_quantized_base_is_packed_by_bitsandbytes():
+    pytest.importorskip("bitsandbytes")
     recipe = tiny_recipe("llama", method="qlora", precision="bf16")
     model = materialise(make("llama", "meta").to(torch.bfloat16), recipe, "cpu")
     packed = quantized_modules(model)
