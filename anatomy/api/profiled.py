@@ -63,7 +63,7 @@ def profile(
     tell("rehearsing the training step")
     prediction = predict(staged.skeleton.model, staged.recipe, machine, staged.component_of)
     room = room_on(machine, used_before)
-    check_room(staged, prediction, room)
+    check_room(staged, prediction, room, tell)
     measurement = measure(
         Subject(
             build=_builder(staged, machine.kind, weights),
@@ -88,6 +88,7 @@ def profile(
         found = smallest_change(
             staged, replace(room, bytes=_reached(measurement, room.unlimited(prediction)))
         )
+    measurement = replace(measurement, notes=(*staged.warnings, *measurement.notes))
     return Record(measurement=measurement, prediction=prediction, smaller=found)
 
 
@@ -122,11 +123,12 @@ def _with_real_weights(staged: Staged, device: str) -> Any:
 
     blueprint, recipe = staged.blueprint, staged.recipe
     cls = getattr(transformers, staged.skeleton.class_name, None)
-    if cls is None or blueprint.origin.kind not in _HOLD_WEIGHTS:
+    if cls is None or blueprint.origin.kind not in _HOLD_WEIGHTS or not blueprint.tensors:
         raise RecipeError(
             f"There are no weights to load: {blueprint.id} was read from {blueprint.origin}.",
             hint="name a folder or a model hub's id that holds safetensors files, or leave --weights out",
         )
+    transformers.utils.logging.disable_progress_bar()
     packed = (
         {"quantization_config": bnb_config(recipe), "device_map": {"": device}} if recipe.quantized else {}
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from anatomy.api.description import Progress
 from anatomy.api.staged import Staged, stage
 from anatomy.blueprint import Blueprint
 from anatomy.planning.smaller import Layers, Smaller, does_not_fit, smaller
@@ -12,6 +13,10 @@ from anatomy.training.recipe import Recipe
 if TYPE_CHECKING:
     from anatomy.profiling.measurement import Machine
     from anatomy.profiling.record import Prediction
+
+
+CPU_MARGIN = 8
+"""One part in so many of the free memory is left for what is not predicted: kernels' scratch, the profiler, Python."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,14 +52,15 @@ def room_on(machine: "Machine", used_before: int) -> Room:
 
     free = free_bytes(machine)
     if machine.kind == "cpu":
-        return Room(machine=machine, bytes=free)
+        return Room(machine=machine, bytes=free - free // CPU_MARGIN)
     taken = machine.memory_bytes - free - used_before
     return Room(machine=machine, bytes=free - max(0, expected_context(machine) - taken))
 
 
-def check_room(staged: Staged, prediction: "Prediction", room: Room) -> None:
+def check_room(staged: Staged, prediction: "Prediction", room: Room, tell: Progress) -> None:
     """Raises RecipeError, with the smallest change that would do, for a run that cannot fit."""
     if room.needed(prediction) is None:
+        tell("it does not fit: looking for a change with which it would")
         change = smallest_change(staged, room)
         raise does_not_fit(room.unlimited(prediction), room.bytes, room.machine.name, change)
 

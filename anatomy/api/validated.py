@@ -177,7 +177,7 @@ def _predicted_again(paths: Mapping[str, Path], jobs: int, progress: Tell | None
     from anatomy.profiling.cells import run_cells
     from anatomy.profiling.record import load
     from anatomy.profiling.results import Results, Task
-    from anatomy.validation.scores import safe_score, unscored
+    from anatomy.validation.scores import CellScore, safe_score
 
     with TemporaryDirectory() as folder:
         tasks = [Task(name=name, definition={"record": str(path)}) for name, path in paths.items()]
@@ -186,8 +186,10 @@ def _predicted_again(paths: Mapping[str, Path], jobs: int, progress: Tell | None
         results = Results(Path(folder))
         scores = {cell_of(r.labels).name: safe_score(r) for _, r in results.runs()}
         for result in results.failures():
-            reason = f"it cannot be predicted here: {result.reason}"
-            scores[result.name] = unscored(load(paths[result.name]), reason)
+            # A prediction that broke must not make the figures better: it counts as a failure.
+            cell = cell_of(load(paths[result.name]).labels)
+            reason = f"it cannot be predicted any more: {result.reason}"
+            scores[result.name] = CellScore(cell=cell, failure=reason)
         return scores
 
 

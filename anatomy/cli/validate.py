@@ -8,6 +8,7 @@ import click
 from anatomy.cli.options import GroupedCommand, format_options
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
+from anatomy.cli.streams import write
 from anatomy.render import Format
 from anatomy.report.document import Document
 
@@ -21,7 +22,7 @@ TABLES: tuple[Format, ...] = ("md", "csv", "json")
 @click.command(
     "validate",
     cls=GroupedCommand,
-    epilog="GRID: cpu, gpu-24gb, gpu-140gb, or a TOML file; the shipped ones are examples.",
+    epilog="GRID: cpu, gpu-24gb, gpu-140gb, or a TOML file; --print-grid shows the shipped ones.",
 )
 @click.argument("grid", required=False)
 @click.option(
@@ -50,6 +51,7 @@ TABLES: tuple[Format, ...] = ("md", "csv", "json")
     metavar="SECONDS",
     help="Give a cell up after this.  [default: 300]",
 )
+@click.option("--print-grid", is_flag=True, help="Print GRID as TOML, to start one's own from, and stop.")
 @click.option("--retry-failed", is_flag=True, help="Run again what failed before.")
 @click.option("--check", is_flag=True, help="Exit with 1 when a bar is not met, a cell failed or is left.")
 @click.option("--no-progress", is_flag=True, help="No progress on stderr.")
@@ -62,6 +64,7 @@ def command(
     jobs: int | None,
     time_limit: float | None,
     timeout: float | None,
+    print_grid: bool,
     retry_failed: bool,
     check: bool,
     no_progress: bool,
@@ -78,6 +81,11 @@ def command(
     Each cell runs in a process of its own and is kept as it comes; the same command again runs what is missing.
     """
     ctx = click.get_current_context()
+    if print_grid:
+        from anatomy.validation.grid import shipped_text
+
+        write(shipped_text(grid or "cpu"), None)
+        return
     form = chosen_format(format_, as_json, None)
     if source is not None:
         _check_alone(ctx, grid, time_limit, timeout, retry_failed)

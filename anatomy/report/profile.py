@@ -23,7 +23,8 @@ CLOSE = 0.01
 """A peak that is foreseen to within this share is called good."""
 NO_GPU = (
     "No GPU: these are the CPU allocator's numbers, in bytes as they were requested. A GPU's kernels, its caching "
-    "allocator and its context are not seen."
+    "allocator and its context are not seen. Scratch that the CPU's kernels take for themselves (for products in bf16, 8-bit "
+    "optimizers, convolutions) and what its own autocast does are not predicted: they stand in the list below."
 )
 
 

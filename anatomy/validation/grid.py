@@ -95,8 +95,14 @@ class _Model:
 
 def shipped(name: str) -> Grid:
     """A grid that comes with the package: one of `SHIPPED`."""
-    text = (files("anatomy.validation") / "grids" / f"{name}.toml").read_text(encoding="utf-8")
-    return read_grid(text, name)
+    return read_grid(shipped_text(name), name)
+
+
+def shipped_text(name: str) -> str:
+    """The TOML of a grid that comes with the package. Raises SourceError for another name."""
+    if name not in SHIPPED:
+        raise SourceError(f"{name!r} is not a shipped grid.", hint=f"there are {', '.join(SHIPPED)}")
+    return (files("anatomy.validation") / "grids" / f"{name}.toml").read_text(encoding="utf-8")
 
 
 def read_grid(text: str, source: str = "the grid") -> Grid:
@@ -113,6 +119,11 @@ def read_grid(text: str, source: str = "the grid") -> Grid:
         raise SourceError(
             f"{source} has the device {data['device']!r}.", hint='write device = "cuda" or "cpu"'
         )
+    for name in ("profile", "defaults", "models"):
+        if not isinstance(data.get(name, {}), Mapping):
+            raise SourceError(
+                f"{source}: {name} is no table.", hint=f"write [{name}] with a line for each setting"
+            )
     reader = _Reader(source, data)
     cells = tuple(cell for entry in _entries(data, source) for cell in reader.cells(entry))
     _check_unique(cells, source)
@@ -189,6 +200,11 @@ def _model(name: str, entry: Mapping[str, Any], source: str) -> _Model:
         raise SourceError(
             f"{where} needs either a reference or a config.",
             hint='write reference = "org/name", or config = { model_type = "llama", ... }',
+        )
+    if not isinstance(entry.get("config", {}), Mapping):
+        raise SourceError(
+            f"{where}: config is {entry['config']!r}, and it holds the facts themselves.",
+            hint='a file or folder is a reference: reference = "./my-model"',
         )
     return _Model(
         reference=entry.get("reference", name),

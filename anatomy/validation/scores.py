@@ -200,8 +200,8 @@ def _ended(failure: Failure) -> str:
 
 
 def safe_score(record: Record) -> CellScore:
-    """`score`, with an error of the comparison as the reason for which it does not count."""
+    """`score`; a comparison that cannot be made is a failure of the cell, and counts as one."""
     try:
         return score(record)
     except AnatomyError as error:
-        return CellScore(cell=cell_of(record.labels), not_scored=error.message)
+        return CellScore(cell=cell_of(record.labels), failure=error.message)

@@ -46,7 +46,9 @@ org/a_model[x]: full, bf16, 2 × 128 tokens, measured
 Measured on Example CPU: peak requested 204.00 MiB, predicted 200.00 MiB (-1.96 %).
 
 No GPU: these are the CPU allocator's numbers, in bytes as they were requested. A GPU's kernels, its
-caching allocator and its context are not seen.
+caching allocator and its context are not seen. Scratch that the CPU's kernels take for themselves
+(for products in bf16, 8-bit optimizers, convolutions) and what its own autocast does are not
+predicted: they stand in the list below.
 
 Peaks
 peak        predicted    measured  difference    error

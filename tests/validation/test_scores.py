@@ -59,11 +59,11 @@ def test_out_of_memory_is_a_failure_that_was_predicted_or_not():
     assert score(replace(short, measurement=tiny)).failure.endswith("(as predicted)")
 
 
-def test_a_damaged_record_is_not_scored():
+def test_a_damaged_record_is_a_failure():
     record = cell_record(make_cell("one"))
     broken = replace(record.prediction, timeline=Timeline(blocks=(), trace=(), marks=()))
     found = safe_score(replace(record, prediction=broken))
-    assert found.not_scored == "The timeline does not begin with a phase."
+    assert found.failure == "The timeline does not begin with a phase."
     assert found.figures == ()
 
 
