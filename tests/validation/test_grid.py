@@ -5,7 +5,7 @@ import pytest
 from anatomy.errors import AnatomyError, RecipeError, SourceError
 from anatomy.training.recipe import Recipe
 from anatomy.validation.cell import Cell, cell_of
-from anatomy.validation.grid import PASSES, read_grid
+from anatomy.validation.grid import PASSES, read_grid, shipped, shipped_text
 
 GRID = """
 title = "two models"
@@ -167,3 +167,26 @@ def test_what_is_wrong_is_said(text, says, hints):
 def test_passes_are_those_of_the_measurement():
     measure = pytest.importorskip("anatomy.profiling.measure")
     assert set(PASSES) == set(measure.PASSES)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            '[models.l]\nconfig = "m/config.json"\n[[cells]]\nname = "a"\nmodel = "l"\n',
+            "holds the facts themselves",
+        ),
+        ('models = "m"\n[[cells]]\nname = "a"\nmodel = "l"\n', "models is no table"),
+        ('defaults = 3\n[[cells]]\nname = "a"\nmodel = "l"\n', "defaults is no table"),
+    ],
+)
+def test_what_people_write_first(text, words):
+    with pytest.raises(SourceError, match=words) as caught:
+        read_grid(text, "mine.toml")
+    assert caught.value.hint
+
+
+def test_the_text_of_a_shipped_grid_is_a_grid():
+    assert read_grid(shipped_text("cpu"), "cpu") == shipped("cpu")
+    with pytest.raises(SourceError, match="not a shipped grid"):
+        shipped_text("tpu")
