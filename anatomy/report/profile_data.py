@@ -149,8 +149,8 @@ def _left(residuals: Residuals | None) -> Iterator[Fields]:
         return
     yield {"section": "residual", "name": "measured", "bytes": residuals.measured_bytes}
     yield {"section": "residual", "name": "predicted", "bytes": residuals.predicted_bytes}
-    for section, rows in (("unforeseen", residuals.unforeseen), ("absent", residuals.absent)):
-        for row in rows:
+    for section in ("unforeseen", "absent", "lived_otherwise"):
+        for row in getattr(residuals, section):
             yield {"section": section, "name": row.op, **row.to_dict()}
 
 

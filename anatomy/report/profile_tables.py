@@ -113,6 +113,9 @@ def residual_tables(found: Residuals) -> Iterator[Block]:
         )
     yield from _residuals("Happened, but not foreseen", found.unforeseen)
     yield from _residuals("Foreseen, but did not happen", found.absent)
+    yield from _residuals(
+        "Foreseen, but outlived its phase, or did not, otherwise than foreseen", found.lived_otherwise
+    )
 
 
 def _percent(share: float) -> str:

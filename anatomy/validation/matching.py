@@ -1,6 +1,6 @@
 """Blocks of two sides, matched as multisets: by more at first, and then by less."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
@@ -24,13 +24,17 @@ class Lived:
 Key = Callable[[Lived], Hashable]
 
 _GRADES: tuple[Key, ...] = (
-    lambda b: (b.step, b.phase, b.bytes, b.module, b.op, b.kept),
+    lambda b: (b.step, b.phase, b.bytes, b.kept, b.module, b.op),
+    lambda b: (b.step, b.phase, b.bytes, b.kept, b.module),
+    lambda b: (b.step, b.phase, b.bytes, b.kept, b.op),
+    lambda b: (b.step, b.phase, b.bytes, b.kept),
+)
+"""How alike two blocks of equal bytes are, strictest first: whether they outlive their phase always counts."""
+_LIVED_OTHERWISE: tuple[Key, ...] = (
     lambda b: (b.step, b.phase, b.bytes, b.module, b.op),
-    lambda b: (b.step, b.phase, b.bytes, b.module),
-    lambda b: (b.step, b.phase, b.bytes, b.op),
     lambda b: (b.step, b.phase, b.bytes),
 )
-"""How alike two blocks of equal bytes are, strictest first."""
+"""The same for blocks of which one side outlived its phase and the other did not."""
 _NEAR: tuple[Key, ...] = (
     lambda b: (b.step, b.phase, b.module, b.op),
     lambda b: (b.step, b.phase, b.op),
@@ -38,18 +42,30 @@ _NEAR: tuple[Key, ...] = (
 """How alike two blocks must be for their bytes to differ by what the allocator did not split off."""
 
 
-def unmatched_of(
-    foreseen: list[Lived], happened: list[Lived], *, near: bool
-) -> tuple[list[Lived], list[Lived]]:
-    """What neither side can give to the other: (foreseen, happened).
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unmatched:
+    """What is left when everything that is alike has been matched."""
+
+    foreseen: list[Lived]
+    happened: list[Lived]
+    lived_otherwise: list[Lived]
+    """Happened as foreseen, but for outliving its phase, or not."""
+
+
+def unmatched_of(foreseen: list[Lived], happened: list[Lived], *, near: bool) -> Unmatched:
+    """What neither side can give to the other.
 
     `near`: whether a block of the large pool that happened may have up to 1 MiB more bytes than the foreseen one.
     """
     for grade in _GRADES:
         foreseen, happened = _match_equal(foreseen, happened, grade)
+    before = Counter(happened)
+    for grade in _LIVED_OTHERWISE:
+        foreseen, happened = _match_equal(foreseen, happened, grade)
+    otherwise = list((before - Counter(happened)).elements())
     for key in _NEAR if near else ():
         foreseen, happened = _match_near(foreseen, happened, key)
-    return foreseen, happened
+    return Unmatched(foreseen=foreseen, happened=happened, lived_otherwise=otherwise)
 
 
 def _match_equal(foreseen: list[Lived], happened: list[Lived], key: Key) -> tuple[list[Lived], list[Lived]]:

@@ -59,6 +59,8 @@ class Residuals:
     """Happened and was not foreseen; the most bytes first."""
     absent: tuple[Residual, ...]
     """Was foreseen and did not happen; the most bytes first."""
+    lived_otherwise: tuple[Residual, ...]
+    """Happened as foreseen, but was alive at its phase's end and was not foreseen to be, or the reverse."""
     measured_bytes: int
     """All blocks that happened in the compared steps, each once however long it lived."""
     predicted_bytes: int
@@ -89,6 +91,7 @@ class Residuals:
             "absent_bytes": self.absent_bytes,
             "unforeseen": [row.to_dict() for row in self.unforeseen],
             "absent": [row.to_dict() for row in self.absent],
+            "lived_otherwise": [row.to_dict() for row in self.lived_otherwise],
             "notes": list(self.notes),
         }
 
@@ -127,10 +130,11 @@ def between(
     repeats = _further_micro_batches(mine, real) if failure is None else {}
     foreseen = list(_blocks(predicted, mine, common, unit, repeats))
     happened = list(_blocks(measured, real, common, unit, {}))
-    left, unmatched = unmatched_of(foreseen, happened, near=unit == "allocator")
+    left = unmatched_of(foreseen, happened, near=unit == "allocator")
     return Residuals(
-        unforeseen=_grouped(unmatched),
-        absent=_grouped(left),
+        unforeseen=_grouped(left.happened),
+        absent=_grouped(left.foreseen),
+        lived_otherwise=_grouped(left.lived_otherwise),
         measured_bytes=sum(block.bytes for block in happened),
         predicted_bytes=sum(block.bytes for block in foreseen),
         notes=tuple(_notes(mine, real, repeats)) if failure is None else (),

@@ -229,3 +229,27 @@ def test_of_a_failed_run_only_finished_phases_count():
     # Nothing of backward, where it ended, nor of what was to follow.
     assert [(row.op, row.phase) for row in found.absent] == [("aten.mul", Phase.FORWARD)]
     assert found.measured_bytes == 140 * MIB
+
+
+def test_a_leak_is_a_block_that_lived_otherwise():
+    """One free that never comes: the block happened as foreseen, and stayed."""
+    block = Block(bytes=4096, category=Category.TEMPORARIES, module="a", op="aten.mm")
+    marks = (
+        Mark(at=0, phase=Phase.LOAD, step=0),
+        Mark(at=0, phase=Phase.FORWARD, step=1),
+        Mark(at=2, phase=Phase.BACKWARD, step=1),
+    )
+    clean = Timeline(blocks=(block,), trace=(0, ~0), marks=marks)
+    leaking = Timeline(blocks=(block,), trace=(0,), marks=(*marks[:2], replace(marks[2], at=1)))
+    found = both(clean, leaking)
+    assert (found.unforeseen, found.absent) == ((), ())
+    (row,) = found.lived_otherwise
+    assert (row.op, row.phase, row.blocks, row.bytes, row.kept_bytes) == (
+        "aten.mm",
+        Phase.FORWARD,
+        1,
+        4096,
+        4096,
+    )
+    assert both(leaking, clean).lived_otherwise[0].kept_bytes == 0
+    assert both(clean, clean).lived_otherwise == ()
