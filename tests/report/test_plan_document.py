@@ -77,6 +77,7 @@ def test_recipe_is_complete(made_plan):
         "double_quant",
         "kbit_prepare",
         "load_dtype",
+        *("peft_type", "peft", "last_n", "train_head"),  # of other methods
     }:
         assert f"{name} " in said["default"]
     assert "alpha 16 (twice r)" in said["default"]

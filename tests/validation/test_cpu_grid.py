@@ -21,7 +21,6 @@ ON_THE_HOST = {
         ("llama-prompt-tuning", "gpt2-prompt-tuning", "llama-prefix-tuning", "llama-p-tuning"), 160
     ),
     "t5-prompt-tuning": 320,
-    "llama-prompt-tuning-non-reentrant": 160,
 }
 """Bytes of numbers that a run on a GPU keeps on the host. Not predicted: the scale of Falcon's attention, 8 B for each of
 its halves in 2 layers. Predicted: a prompt's 20 numbers, which every forward copies to the device, 8 B each, twice for

@@ -58,7 +58,8 @@ def test_the_grid_of_the_cpu_has_forty_quick_cells_of_twelve_families(grids):
     quick = [cell for cell in cells if cell.quick]
     assert len(quick) >= 40
     assert len({cell.family for cell in quick}) >= 12
-    assert {cell.recipe.method for cell in quick} == {"full", "lora", "dora", "ia3", "prompt-tuning"}
+    # Virtual tokens are not among them: a copy that a GPU makes and a CPU does not is predicted there.
+    assert {cell.recipe.method for cell in quick} == {"full", "lora", "dora", "ia3"}
     assert {cell.recipe.gradient_checkpointing for cell in quick} == {"off", "non-reentrant", "reentrant"}
     assert len({cell.recipe.optimizer for cell in quick}) >= 4
     assert all(cell.config is not None for cell in cells)
