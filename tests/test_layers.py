@@ -10,7 +10,7 @@ import anatomy
 ROOT = Path(anatomy.__file__).parent
 
 ORDER = (
-    *("errors", "units", "dtypes", "blueprint", "older", "source", "architecture", "memory"),
+    *("errors", "units", "dtypes", "versions", "blueprint", "older", "source", "architecture", "memory"),
     *("training", "rehearsal", "hardware", "planning", "profiling", "validation"),
     *("report", "render", "api", "integrations", "cli", "__main__"),
 )

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from anatomy import __version__
 from anatomy.hardware.catalog import Gpu, all_gpus
+from anatomy.versions import installed
 
 if TYPE_CHECKING:
     from anatomy.report.environment import Environment
@@ -32,7 +33,7 @@ def env() -> "Environment":
     return Environment(
         python=platform.python_version(),
         platform=platform.platform(),
-        versions={"anatomy": __version__, **{name: _version(name) for name in _PACKAGES}},
+        versions={"anatomy": __version__, **dict.fromkeys(_PACKAGES), **installed(_PACKAGES)},
         gpu=None if found is None else found.name,
         gpu_memory_bytes=None if found is None else found.memory_bytes,
     )
@@ -42,15 +43,6 @@ _PACKAGES = (
     *("torch", "transformers", "peft", "bitsandbytes", "accelerate"),
     *("safetensors", "huggingface-hub", "click", "rich"),
 )
-
-
-def _version(package: str) -> str | None:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _gpu_of_this_machine() -> Gpu | None:

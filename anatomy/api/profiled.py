@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from anatomy.api.description import Progress, silence, trainable_description
-from anatomy.api.room import check_room, room_on, smallest_change
+from anatomy.api.room import Room, check_room, room_on, smallest_change
 from anatomy.api.staged import Staged, asked_recipe, stage
 from anatomy.errors import RecipeError
 from anatomy.hardware.catalog import lookup
@@ -14,7 +14,7 @@ from anatomy.training.recipe import Recipe
 if TYPE_CHECKING:
     from anatomy.profiling.measure import Pass
     from anatomy.profiling.measurement import Machine, Measurement
-    from anatomy.profiling.record import Record
+    from anatomy.profiling.record import Prediction, Record
 
 Weights = Literal["random", "real"]
 SEED = 0
@@ -48,33 +48,29 @@ def profile(
     """
     from anatomy.profiling import machine as machines
     from anatomy.profiling.measure import PASSES, Subject, measure
-    from anatomy.profiling.predict import predict
     from anatomy.profiling.record import Record
 
     asked, chosen_names = asked_recipe(recipe, options, chosen)
     tell = progress or silence
-    kind = machines.choose_device(device)
-    used_before = machines.used_before_bytes() if kind == "cuda" else 0
-    machine = machines.describe(kind)
+    machine, used_before = machines.arrive(device)
     tell(f"reading {reference}")
     blueprint = trainable_description(reference, overrides, revision)
     tell("building the model without its weights")
     staged = stage(blueprint, asked, chosen_names, trust_remote_code=trust_remote_code)
-    tell("rehearsing the training step")
-    prediction = predict(staged.skeleton.model, staged.recipe, machine, staged.component_of)
     room = room_on(machine, used_before)
-    check_room(staged, prediction, room, tell)
+    prediction = _foreseen(staged, room, tell)
+    subject = Subject(
+        build=_builder(staged, machine.kind, weights),
+        recipe=staged.recipe,
+        component_of=staged.component_of,
+        machine=machine,
+        tell=tell,
+        steps=steps,
+        warmup=warmup,
+        used_before_bytes=used_before,
+    )
     measurement = measure(
-        Subject(
-            build=_builder(staged, machine.kind, weights),
-            recipe=staged.recipe,
-            component_of=staged.component_of,
-            machine=machine,
-            tell=tell,
-            steps=steps,
-            warmup=warmup,
-            used_before_bytes=used_before,
-        ),
+        subject,
         model=staged.name,
         weights=weights,
         passes=PASSES if passes is None else passes,
@@ -82,14 +78,24 @@ def profile(
         hardware_flops=prediction.hardware_flops,
         peak_flops=_peak_flops(machine, staged.recipe),
     )
-    found = None
     if measurement.failure is not None:
         tell("looking for a run that fits")
-        found = smallest_change(
-            staged, replace(room, bytes=_reached(measurement, room.unlimited(prediction)))
-        )
-    measurement = replace(measurement, notes=(*staged.warnings, *measurement.notes))
-    return Record(measurement=measurement, prediction=prediction, smaller=found)
+        room = replace(room, bytes=_reached(measurement, room.unlimited(prediction)))
+    return Record(
+        measurement=replace(measurement, notes=(*staged.warnings, *measurement.notes)),
+        prediction=prediction,
+        smaller=None if measurement.failure is None else smallest_change(staged, room),
+    )
+
+
+def _foreseen(staged: Staged, room: Room, tell: Progress) -> "Prediction":
+    """The run as rehearsed for this machine. Raises RecipeError where it cannot fit."""
+    from anatomy.profiling.predict import predict
+
+    tell("rehearsing the training step")
+    prediction = predict(staged.skeleton.model, staged.recipe, room.machine, staged.component_of)
+    check_room(staged, prediction, room, tell)
+    return prediction
 
 
 def _reached(measurement: "Measurement", predicted: int) -> int:

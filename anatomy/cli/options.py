@@ -72,6 +72,10 @@ def output_options(function: Function) -> Function:
     )(function)
 
 
+MODEL_FLAGS = ("revision", "trust_remote_code")
+"""Options of `model_options` that the library's verbs take under the same names."""
+
+
 def model_options(function: Function) -> Function:
     """MODEL and how to read it."""
     return _stack(

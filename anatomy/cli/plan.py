@@ -5,24 +5,16 @@ from typing import Any
 import click
 
 from anatomy.cli.files import check_files
-from anatomy.cli.options import GroupedCommand, model_options, output_options, parse_overrides
+from anatomy.cli.options import MODEL_FLAGS, model_options, output_options, parse_overrides
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
-from anatomy.cli.recipe_options import recipe_from_flags, recipe_options
+from anatomy.cli.recipe_options import RecipeCommand, recipe_from_flags, recipe_options
 from anatomy.cli.streams import write
 from anatomy.planning.settings import complete, recipe_to_toml
 from anatomy.render import Format
 
-_FLAGS_OF_MODEL = ("revision", "trust_remote_code")
 
-
-class PlanCommand(GroupedCommand):
-    """Most of its options make the recipe."""
-
-    own_heading = "Recipe"
-
-
-@click.command("plan", cls=PlanCommand, epilog="MODEL: a model hub's id, a folder or a config.json.")
+@click.command("plan", cls=RecipeCommand, epilog="MODEL: a model hub's id, a folder or a config.json.")
 @click.argument("model", required=False)
 @recipe_options
 @click.option("--print-recipe", is_flag=True, help="Print the complete recipe as TOML, and stop.")
@@ -79,7 +71,7 @@ def command(
             gpu=gpu,
             overrides=parse_overrides(overrides),
             progress=progress,
-            **{name: flags[name] for name in _FLAGS_OF_MODEL},
+            **{name: flags[name] for name in MODEL_FLAGS},
         )
         if export is not None:
             progress(f"writing {export}")

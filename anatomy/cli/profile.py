@@ -6,29 +6,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anatomy.cli.files import check_files
-from anatomy.cli.options import GroupedCommand, model_options, output_options, parse_overrides
+from anatomy.cli.options import MODEL_FLAGS, model_options, output_options, parse_overrides
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
-from anatomy.cli.recipe_options import recipe_from_flags, recipe_options
+from anatomy.cli.recipe_options import RecipeCommand, recipe_from_flags, recipe_options
 from anatomy.render import Format
 
 if TYPE_CHECKING:
     from anatomy.profiling.record import Record
 
-_FLAGS_OF_MODEL = ("revision", "trust_remote_code")
 _WITH_OPEN = frozenset(
     {"model", "open_", "export", "export_predicted", "no_progress", "format_", "as_json", "output"}
 )
 """Parameters that mean something beside --open."""
 
 
-class ProfileCommand(GroupedCommand):
-    """Most of its options make the recipe."""
-
-    own_heading = "Recipe"
-
-
-@click.command("profile", cls=ProfileCommand, epilog="MODEL: a model hub's id, a folder or a config.json.")
+@click.command("profile", cls=RecipeCommand, epilog="MODEL: a model hub's id, a folder or a config.json.")
 @click.argument("model", required=False)
 @recipe_options
 @click.option(
@@ -110,7 +103,7 @@ def command(
             device=device,
             overrides=parse_overrides(overrides),
             progress=progress,
-            **{name: flags[name] for name in _FLAGS_OF_MODEL},
+            **{name: flags[name] for name in MODEL_FLAGS},
         )
         if save is not None:
             progress(f"writing {save}")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 import click
 
 from anatomy.cli.adapter_options import adapter_settings
+from anatomy.cli.options import GroupedCommand
 from anatomy.errors import RecipeError, SourceError
 from anatomy.planning.settings import make_recipe, recipe_from_toml
 from anatomy.training import recipe as recipes
@@ -51,6 +52,12 @@ _SWITCHES: dict[str, str] = {
     "padded": "Sequences are padded to the longest, which takes an attention mask.",
     "kbit_prepare": "Quantized base: call peft's prepare_model_for_kbit_training, which casts the rest to fp32.",
 }
+
+
+class RecipeCommand(GroupedCommand):
+    """A command most of whose options make the recipe."""
+
+    own_heading = "Recipe"
 
 
 def recipe_options(function: Function) -> Function:

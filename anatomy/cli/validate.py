@@ -1,7 +1,7 @@
 """`anatomy validate`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -98,21 +98,18 @@ def command(
         def progress(now: "Progress") -> None:
             tell(_in_words(now))
 
+        share: dict[str, Any] = {"only": only, "jobs": jobs, "progress": progress}
         if source is not None:
-            found = api.validate_records(source, only=only, jobs=jobs, progress=progress)
+            found = api.validate_records(source, **share)
         else:
             chosen = api.find_grid(grid)
             folder = folder or f"validation-{chosen.name}"
-            found = api.validate(
-                chosen,
-                folder=folder,
-                only=only,
-                jobs=jobs,
-                time_limit=time_limit,
-                timeout=timeout,
-                retry_failed=retry_failed,
-                progress=progress,
-            )
+            limits: dict[str, Any] = {
+                "time_limit": time_limit,
+                "timeout": timeout,
+                "retry_failed": retry_failed,
+            }
+            found = api.validate(chosen, folder=folder, **limits, **share)
     document = validate_document(found)
     if folder is not None:
         _keep(document, Path(folder))

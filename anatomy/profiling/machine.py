@@ -4,15 +4,13 @@ import os
 import platform
 import shutil
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from anatomy.errors import RecipeError
 from anatomy.profiling.measurement import DeviceKind, Machine
 from anatomy.rehearsal.cuda import Target
 from anatomy.units import MIB
-
-PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes")
+from anatomy.versions import installed
 
 
 def choose_device(asked: str | None) -> DeviceKind:
@@ -31,6 +29,13 @@ def choose_device(asked: str | None) -> DeviceKind:
             hint="--device cpu measures on the CPU; `anatomy env` shows what is installed",
         )
     return "cpu" if asked == "cpu" or not available else "cuda"
+
+
+def arrive(asked: str | None) -> tuple[Machine, int]:
+    """This machine with the device that was asked for (see `choose_device`), and what was in use on it before."""
+    kind = choose_device(asked)
+    used_before = used_before_bytes() if kind == "cuda" else 0  # before CUDA is touched
+    return describe(kind), used_before
 
 
 def describe(kind: DeviceKind) -> Machine:
@@ -58,17 +63,6 @@ def used_before_bytes() -> int:
     """What the GPU's driver says is in use; to be asked before this process touches CUDA. 0 where it cannot be."""
     said = nvidia_smi("memory.used")
     return int(said) * MIB if said is not None and said.isdigit() else 0
-
-
-def installed() -> dict[str, str]:
-    """Versions of the libraries that a run consists of."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _cuda() -> Machine:

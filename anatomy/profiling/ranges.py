@@ -5,8 +5,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules import module as nn_module
 from torch.profiler import record_function
+
+from anatomy.rehearsal.attribution import forward_hooks
 
 PREFIX = "anatomy"
 PHASE, MODULE, LOSS, LEFT = "phase", "module", "loss", "left"
@@ -47,11 +48,7 @@ class Ranges:
         return loss
 
     def __enter__(self) -> "Ranges":
-        self._hooks = [
-            nn_module.register_module_forward_pre_hook(self._enter),
-            # always_call: a recomputation ends early, by an exception, once it has what backward needs.
-            nn_module.register_module_forward_hook(self._leave, always_call=True),
-        ]
+        self._hooks = forward_hooks(self._enter, self._leave)
         return self
 
     def __exit__(self, *exc: object) -> None:

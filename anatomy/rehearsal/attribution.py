@@ -50,11 +50,7 @@ class Attribution:
         return self._paths.get(id(module)) if isinstance(module, nn.Module) else None
 
     def __enter__(self) -> "Attribution":
-        self._hooks = [
-            nn_module.register_module_forward_pre_hook(self._enter),
-            # always_call: a recomputation ends early, by an exception, once it has what backward needs.
-            nn_module.register_module_forward_hook(self._leave, always_call=True),
-        ]
+        self._hooks = forward_hooks(self._enter, self._leave)
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -124,6 +120,15 @@ class Attribution:
         else:
             self._sequence.append(number)
             self._owner.append(owner)
+
+
+def forward_hooks(enter: Callable[..., None], leave: Callable[..., None]) -> list[Any]:
+    """Handles of hooks around every module's forward, to be removed afterwards."""
+    return [
+        nn_module.register_module_forward_pre_hook(enter),
+        # always_call: a recomputation ends early, by an exception, once it has what backward needs.
+        nn_module.register_module_forward_hook(leave, always_call=True),
+    ]
 
 
 def phase_of_loss(inside: bool) -> Phase:

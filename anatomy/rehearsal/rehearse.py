@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
@@ -22,13 +21,12 @@ from anatomy.rehearsal.recorder import Recorder
 from anatomy.training import optimizers
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import Batch, step, unwrapped
+from anatomy.versions import installed
 
 MICRO_BATCHES = 3
 """Micro-batches of a step to rehearse at most: from the second on, gradients are there and each is like the last."""
 STEPS = 2
 """Steps to rehearse: in the first there are no optimizer states during backward, in the second there are."""
-
-_PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,7 +158,7 @@ class _Rehearsing:
 
     def result(self, component_of: Callable[[str], str]) -> Rehearsal:
         trainable = [p for p in unique_parameters(self.model) if p.requires_grad]
-        versions = _versions()
+        versions = installed()
         adapted = AdaptedNames(self.model, component_of)
         return Rehearsal(
             timeline=self.ledger.timeline(
@@ -216,13 +214,3 @@ def _fused_targets(targets: tuple[str, ...]) -> tuple[str, ...]:
     """Adapters on fused experts are many, and easily overlooked behind 'all-linear'."""
     fused = [name for name in targets if "." in name]
     return (f"PEFT also adapts fused parameters: {', '.join(fused)}",) if fused else ()
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -1,12 +1,12 @@
 """The optimizer that Hugging Face's Trainer would make, made by the Trainer's own code."""
 
-from importlib.metadata import PackageNotFoundError, version
 from types import SimpleNamespace
 from typing import Any
 
 from anatomy.errors import RecipeError
 from anatomy.training.optimizer_names import check_optimizer
 from anatomy.training.recipe import Recipe
+from anatomy.versions import installed
 
 # TrainingArguments' defaults, for the handlers that read them; none of them changes memory.
 _ARGUMENTS = {
@@ -41,7 +41,7 @@ def build_optimizer(model: Any, recipe: Recipe) -> Any:
         return trainer.create_optimizer()
     except (ImportError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         package = _package(recipe.optimizer)
-        if package is not None and not _is_installed(package):
+        if package is not None and not installed((package,)):
             raise _missing(recipe.optimizer, package) from error
         raise RecipeError(
             f"optimizer {recipe.optimizer!r} cannot be made for this model: {_first_line(error)}.",
@@ -90,14 +90,6 @@ _PACKAGES = {
 def _package(optimizer: str) -> str | None:
     """The package that makes an optimizer which torch and transformers do not."""
     return next((package for part, package in _PACKAGES.items() if part in optimizer), None)
-
-
-def _is_installed(package: str) -> bool:
-    try:
-        version(package)
-    except PackageNotFoundError:
-        return False
-    return True
 
 
 def _missing(optimizer: str, package: str) -> RecipeError:

@@ -11,25 +11,8 @@ import pytest
 from tiny_models import TINY_LLAMA_PARAMETERS
 
 from anatomy import api
-from anatomy.cli import main
 from anatomy.errors import RehearsalError
 from anatomy.training.recipe import Recipe
-
-
-@pytest.fixture
-def run(capfd, monkeypatch):
-    """Run `anatomy` in this process; returns (exit code, stdout, stderr)."""
-    for name in ("NO_COLOR", "FORCE_COLOR", "ANATOMY_DEBUG", "COLUMNS"):
-        monkeypatch.delenv(name, raising=False)
-
-    def call(*args):
-        with pytest.raises(SystemExit) as done:
-            main([str(arg) for arg in args])
-        out, err = capfd.readouterr()
-        return done.value.code, out, err
-
-    return call
-
 
 SHOW = """\
 Components

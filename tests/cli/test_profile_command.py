@@ -8,27 +8,11 @@ import pytest
 from made_records import MIB, failed_record, make_record
 
 from anatomy import api
-from anatomy.cli import main
 from anatomy.cli.progress import _counted
 from anatomy.errors import RecipeError
 from anatomy.memory.allocator import replay
 from anatomy.profiling.record import load, save
 from anatomy.training.recipe import Recipe
-
-
-@pytest.fixture
-def run(capfd, monkeypatch):
-    """Run `anatomy` in this process; returns (exit code, stdout, stderr)."""
-    for name in ("NO_COLOR", "FORCE_COLOR", "ANATOMY_DEBUG", "COLUMNS"):
-        monkeypatch.delenv(name, raising=False)
-
-    def call(*args):
-        with pytest.raises(SystemExit) as done:
-            main([str(arg) for arg in args])
-        out, err = capfd.readouterr()
-        return done.value.code, out, err
-
-    return call
 
 
 @pytest.fixture

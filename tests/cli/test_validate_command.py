@@ -12,7 +12,6 @@ from made_records import CUDA, MIB
 from tiny_models import TINY_LLAMA
 
 from anatomy import api
-from anatomy.cli import main
 from anatomy.cli.validate import _in_words
 from anatomy.hardware.catalog import lookup
 from anatomy.profiling.cells import Progress
@@ -41,21 +40,6 @@ sweep = { method = ["full", "lora"] }
 BROKEN = (
     '[[cells]]\nname = "broken"\nmodel = "tiny"\nmethod = "full"\nseq_len = 16\nset = { vocab_size = -3 }\n'
 )
-
-
-@pytest.fixture
-def run(capfd, monkeypatch):
-    """Run `anatomy` in this process; returns (exit code, stdout, stderr)."""
-    for name in ("NO_COLOR", "FORCE_COLOR", "ANATOMY_DEBUG", "COLUMNS"):
-        monkeypatch.delenv(name, raising=False)
-
-    def call(*args):
-        with pytest.raises(SystemExit) as done:
-            main([str(arg) for arg in args])
-        out, err = capfd.readouterr()
-        return done.value.code, out, err
-
-    return call
 
 
 def test_cells_are_measured_kept_and_predicted_again(run, tmp_path):
