@@ -28,7 +28,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 _TYPES: dict[str, Any] = {
     **{name: click.Choice(values) for name, values in _CHOICES.items()},
     **dict.fromkeys(("r", "alpha", "last_n", "batch_size", "seq_len", "grad_accum"), click.INT),
-    **dict.fromkeys(("dropout", "max_grad_norm"), click.FLOAT),
+    **dict.fromkeys(("dropout", "max_grad_norm", "weight_decay"), click.FLOAT),
 }
 _VALUES: dict[str, str] = {
     "method": "What is trained: every weight, or adapters. peft, qpeft: the adapters that --peft-type names.",
@@ -37,7 +37,9 @@ _VALUES: dict[str, str] = {
     "alpha": "LoRA's scaling numerator; twice the rank when left out.",
     "dropout": "Dropout in front of the adapters.",
     "quant_type": "4-bit code of a quantized base.",
-    "optimizer": "A name as in TrainingArguments(optim=...).",
+    "optimizer": "A name as in TrainingArguments(optim=...); `anatomy optimizers` lists them.",
+    "optim_args": "Settings of the optimizer, as in TrainingArguments: key=value,key=value.",
+    "weight_decay": "As in TrainingArguments: not on biases and norms.",
     "precision": "Dtype of the weights; '-mixed' is fp32 weights under autocast.",
     "load_dtype": "Dtype of the loaded weights under autocast: bf16 with bf16-mixed is a Trainer with bf16=True.",
     "batch_size": "Sequences in a micro-batch.",
@@ -47,6 +49,7 @@ _VALUES: dict[str, str] = {
     "max_grad_norm": "Gradient clipping; 0 switches it off.",
 }
 _SWITCHES: dict[str, str] = {
+    "optimizer_in_backward": "One optimizer a parameter, stepped in backward: no gradients are kept.",
     "train_head": "Whether --method last-n trains the head.",
     "double_quant": "Quantize the scales of a quantized base as well.",
     "padded": "Sequences are padded to the longest, which takes an attention mask.",
@@ -72,6 +75,10 @@ def recipe_options(function: Function) -> Function:
         click.option(
             "--target-modules", metavar="NAMES",
             help="Layers that get adapters: all-linear, peft-default, or names with commas." + _default("target_modules"),
+        ),
+        click.option(
+            "--optim-target-modules", metavar="NAMES",
+            help="Layers that GaLore and APOLLO project: all-linear, or parts of names with commas.",
         ),
         click.option("--target-regex", metavar="REGEX", help="The same, by their whole paths."),
         click.option("--peft-type", metavar="TYPE", help="Any of PEFT's types of adapters, e.g. VERA or OFT."),
@@ -105,6 +112,7 @@ def recipe_from_flags(flags: Mapping[str, Any]) -> tuple[Recipe, frozenset[str]]
     base = recipe_from_toml(text)
     given = {name: flags[name] for name in (*_VALUES, *_SWITCHES) if flags[name] is not None}
     given |= _targets(flags["target_modules"], flags["target_regex"])
+    given |= _projected(flags["optim_target_modules"])
     given = adapter_settings(flags["peft_type"], flags["peft_settings"], flags["peft_config"], given, base)
     given |= _checkpointing(flags["checkpointing"], flags["reentrant"], base)
     return make_recipe(given, base), frozenset((*given, *tomllib.loads(text)))
@@ -134,6 +142,12 @@ def _targets(names: str | None, regex: str | None) -> dict[str, Any]:
     if not listed:
         raise click.UsageError("--target-modules names nothing.", ctx=click.get_current_context())
     return {"target_modules": listed[0] if listed in _KEYWORDS else listed}
+
+
+def _projected(names: str | None) -> dict[str, Any]:
+    if names is None:
+        return {}
+    return {"optim_target_modules": _targets(names, None)["target_modules"]}
 
 
 _KEYWORDS = ((recipes.ALL_LINEAR,), (PEFT_DEFAULT,))

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from anatomy.errors import RecipeError
+from anatomy.training.optimizer_kinds import kind_of
 from anatomy.training.peft_types import METHODS, own_defaults
 from anatomy.training.recipe import Recipe
 
@@ -41,8 +42,16 @@ _NEEDS: dict[str, tuple[Test, str]] = {
     ),
     **dict.fromkeys(("last_n", "train_head"), (lambda recipe: recipe.method == "last-n", "method last-n")),
     "load_dtype": (lambda recipe: recipe.autocast_dtype is not None, "a mixed precision"),
+    "optim_args": (
+        lambda recipe: recipe.optim_args is not None and bool(kind_of(recipe.optimizer).reads),
+        "an optimizer that takes settings (galore_adamw, sgd)",
+    ),
+    "optim_target_modules": (
+        lambda recipe: kind_of(recipe.optimizer).low_rank,
+        "an optimizer that projects gradients (galore_adamw, apollo_adamw)",
+    ),
 }
-"""Setting -> the methods for which it means something."""
+"""Setting -> the recipes for which it means something."""
 
 
 def make_recipe(given: Mapping[str, Any], base: Recipe | None = None) -> Recipe:
@@ -65,10 +74,16 @@ def make_recipe(given: Mapping[str, Any], base: Recipe | None = None) -> Recipe:
     for name, (makes_sense, what) in _NEEDS.items():
         if name in given and given[name] not in (None, {}) and not makes_sense(recipe):
             raise RecipeError(
-                f"{name} means nothing for method {recipe.method!r} in {recipe.precision}: it needs {what}.",
+                f"{name} means nothing for {_subject(name, recipe)}: it needs {what}.",
                 hint=f"leave {name} out, or choose {what}",
             )
     return recipe
+
+
+def _subject(name: str, recipe: Recipe) -> str:
+    if name.startswith("optim_"):
+        return f"optimizer {recipe.optimizer!r}"
+    return f"method {recipe.method!r} in {recipe.precision}"
 
 
 def _following(given: Mapping[str, Any], base: Recipe) -> dict[str, Any]:
@@ -119,6 +134,8 @@ def adapt(
         )
     if not checkpoints and recipe.gradient_checkpointing != "off":
         changes["gradient_checkpointing"] = "off", "its class does not support it"
+    if recipe.optimizer_in_backward and recipe.max_grad_norm > 0:
+        changes["max_grad_norm"] = 0.0, "an optimizer in backward leaves no gradients to clip"
     changes = {name: change for name, change in changes.items() if name not in chosen}
     adapted = replace(recipe, **{name: value for name, (value, _) in changes.items()})
     return adapted, {name: why for name, (_, why) in changes.items()}
@@ -181,6 +198,9 @@ def _check_kinds(data: Mapping[str, Any]) -> None:
 _KINDS: dict[str, tuple[type, ...]] = {
     "alpha": (int,),
     "peft_type": (str,),
+    "optim_args": (str,),
+    "optim_target_modules": (str, list),
+    "weight_decay": (float, int),
     "target_modules": (str, list),
     "dropout": (float, int),
     "max_grad_norm": (float, int),

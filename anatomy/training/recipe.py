@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 from anatomy.errors import RecipeError
+from anatomy.training.optimizer_kinds import kind_of, parsed_args
 from anatomy.training.peft_types import ALL_LINEAR as ALL_LINEAR
 from anatomy.training.peft_types import METHODS, PEFT_DEFAULT, PEFT_TYPES, PeftType, own_defaults
 
@@ -52,6 +53,17 @@ class Recipe:
     """Quantized base: call peft's `prepare_model_for_kbit_training`, which casts what is not quantized to fp32."""
     optimizer: str = "adamw_torch_fused"
     """A name of transformers' `OptimizerNames`, as in `TrainingArguments(optim=...)`."""
+    optim_args: str | None = None
+    """Settings of the optimizer as 'key=value,key=value', as in `TrainingArguments(optim_args=...)`."""
+    optim_target_modules: str | tuple[str, ...] | None = None
+    """Modules whose gradients GaLore and APOLLO project: 'all-linear', a regular expression (a string), or parts of
+    names (a tuple), as in `TrainingArguments(optim_target_modules=...)`."""
+    optimizer_in_backward: bool = False
+    """Whether every parameter has an optimizer of its own, stepped as soon as its gradient is there, which then goes:
+    torchtune's `optimizer_in_bwd`. No Trainer does it; it leaves nothing to clip or to accumulate."""
+    weight_decay: float = 0.0
+    """As the Trainer's `weight_decay`: not on biases and norms. Above 0, SGD, Adagrad and RMSprop add it to a copy of
+    the gradients."""
     precision: Precision = "bf16"
     """fp32, bf16, fp16: the dtype of the weights. bf16-mixed, fp16-mixed: fp32 weights under autocast."""
     load_dtype: LoadDType | None = None
@@ -82,6 +94,7 @@ class Recipe:
                 )
         self._check_numbers()
         self._check_peft()
+        self._check_optimizer()
         if self.load_dtype is not None and self.autocast_dtype is None and self.load_dtype != self.precision:
             raise RecipeError(
                 f"load_dtype {self.load_dtype!r} contradicts precision {self.precision!r}: without autocast, weights "
@@ -151,6 +164,39 @@ class Recipe:
             raise RecipeError(
                 f"peft means nothing for method {self.method!r}, which adds no adapters.",
                 hint="leave it out, or choose a method with adapters",
+            )
+
+    def _check_optimizer(self) -> None:
+        kind = kind_of(self.optimizer)
+        try:
+            unread = [key for key in parsed_args(self.optim_args) if key not in kind.reads]
+        except ValueError:
+            raise RecipeError(
+                f"optim_args is {self.optim_args!r}, which is not 'key=value,key=value'.",
+                hint="for example rank=64,update_proj_gap=100",
+            ) from None
+        if unread and kind.reads:
+            raise RecipeError(
+                f"the Trainer reads no {unread[0]!r} in optim_args for {self.optimizer}.",
+                hint=f"it reads {', '.join(kind.reads)}",
+            )
+        if not self.optimizer_in_backward:
+            return
+        for reason, hint in (
+            (kind.in_backward and "updates in backward already", "leave optimizer_in_backward out"),
+            (kind.low_rank and "has a layerwise variant for that", f"use {self.optimizer}_layerwise"),
+        ):
+            if reason:
+                raise RecipeError(f"optimizer {self.optimizer!r} {reason}.", hint=hint)
+        if self.grad_accum > 1:
+            raise RecipeError(
+                "optimizer_in_backward uses every gradient at once, so none can be accumulated.",
+                hint="use grad_accum 1, and a larger batch_size where it fits",
+            )
+        if self.autocast_dtype == "float16":
+            raise RecipeError(
+                "optimizer_in_backward leaves no gradients for the loss scaler of fp16-mixed to check.",
+                hint="use bf16-mixed",
             )
 
     @property
@@ -227,6 +273,6 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 }
 _AT_LEAST: dict[str, int] = {
     **dict.fromkeys(("r", "alpha", "batch_size", "seq_len", "grad_accum"), 1),
-    **dict.fromkeys(("max_grad_norm", "last_n"), 0),
+    **dict.fromkeys(("max_grad_norm", "last_n", "weight_decay"), 0),
 }
 _DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(Recipe)} | {"alpha": "twice r"}

@@ -125,8 +125,47 @@ def test_a_bad_file_is_refused(text, said):
 def test_a_full_fine_tune_has_no_rank():
     assert "r" not in settings_in_use(Recipe(method="full"))
     everything = Recipe(method="qpeft", peft_type="LORA", peft={"bias": "all"}, precision="bf16-mixed")
-    in_use = settings_in_use(everything).keys() | settings_in_use(Recipe(method="last-n")).keys()
-    assert in_use == Recipe().to_dict().keys()
+    galore = Recipe(optimizer="galore_adamw", optim_args="rank=64", optim_target_modules="all-linear")
+    others = (settings_in_use(recipe).keys() for recipe in (Recipe(method="last-n"), galore))
+    assert settings_in_use(everything).keys().union(*others) == Recipe().to_dict().keys()
+
+
+def test_settings_of_an_optimizer_need_one_that_reads_them():
+    assert not {"optim_args", "optim_target_modules"} & settings_in_use(Recipe()).keys()
+    with pytest.raises(RecipeError, match="optim_args means nothing for optimizer 'adamw_torch'"):
+        make_recipe({"optimizer": "adamw_torch", "optim_args": "rank=4"})
+    with pytest.raises(RecipeError, match="optim_target_modules means nothing for optimizer"):
+        make_recipe({"optim_target_modules": "all-linear"})
+    with pytest.raises(RecipeError, match="reads no 'rnak'") as caught:
+        make_recipe({"optimizer": "galore_adamw", "optim_args": "rnak=4"})
+    assert "rank" in caught.value.hint
+    with pytest.raises(RecipeError, match="not 'key=value"):
+        make_recipe({"optimizer": "sgd", "optim_args": "momentum"})
+    asked = make_recipe(
+        {"optimizer": "galore_adamw", "optim_args": "rank=4", "optim_target_modules": ("q_proj",)}
+    )
+    assert recipe_from_toml(recipe_to_toml(asked)) == asked
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"grad_accum": 2}, "none can be accumulated"),
+        ({"precision": "fp16-mixed"}, "no gradients for the loss scaler"),
+        ({"optimizer": "lomo"}, "updates in backward already"),
+        ({"optimizer": "galore_adamw", "optim_target_modules": "all-linear"}, "layerwise variant"),
+    ],
+)
+def test_an_optimizer_in_backward_excludes(changes, said):
+    with pytest.raises(RecipeError, match=said):
+        make_recipe({"optimizer_in_backward": True, **changes})
+
+
+def test_an_optimizer_in_backward_leaves_nothing_to_clip():
+    asked = make_recipe({"optimizer_in_backward": True})
+    adapted, why = adapt(asked, ("optimizer_in_backward",), longest=None, checkpoints=True)
+    assert adapted.max_grad_norm == 0.0 and "clip" in why["max_grad_norm"]
+    assert adapt(asked, ("max_grad_norm",), longest=None, checkpoints=True) == (asked, {})
 
 
 def test_a_dtype_of_loading_needs_autocast():
