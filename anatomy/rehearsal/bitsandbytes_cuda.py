@@ -46,6 +46,30 @@ def own_code_books() -> Iterator[None]:
         code_books().update(before)
 
 
+@contextmanager
+def own_overrides() -> Iterator[None]:
+    """bitsandbytes' optimizers share one list of parameters with settings of their own, kept by position for good.
+
+    The Trainer enters embeddings in it; a later optimizer of the process would give whatever stands in an
+    embedding's place 32-bit states (bitsandbytes/optim/optimizer.py, GlobalOptimManager.index2config).
+    """
+    before = _override_manager()
+    if before is not None:
+        type(before)._instance = None
+    try:
+        yield
+    finally:
+        after = _override_manager()
+        if after is not None:
+            type(after)._instance = before
+
+
+def _override_manager() -> Any:
+    """The one there is, or None: before bitsandbytes has been imported, and before anyone has asked for it."""
+    library = sys.modules.get("bitsandbytes.optim.optimizer")
+    return None if library is None else library.GlobalOptimManager._instance
+
+
 def expansions(target: "Target") -> dict[Any, Callable[..., Any]]:
     """Operators whose CUDA kernel dequantizes the weight into memory and multiplies with it.
 

@@ -29,6 +29,15 @@ class Workspaces:
         self._lt_is_separate = torch_version < (2, 12)
         self._taken: set[tuple[str, bool]] = set()
 
+    @property
+    def taken(self) -> frozenset[tuple[str, bool]]:
+        """(name, whether by backward's thread) of each workspace that is there."""
+        return frozenset(self._taken)
+
+    def keep(self, taken: frozenset[tuple[str, bool]]) -> None:
+        """Workspaces that were taken before."""
+        self._taken |= taken
+
     def before(self, op: str, in_backward: bool) -> list[tuple[int, str]]:
         """Workspaces (bytes, name) that `op` is the first in its thread to need."""
         if op not in _GEMMS:

@@ -45,6 +45,17 @@ class Stage:
         self._cublas = cublas.Workspaces(self.target.capability, cublas.version_pair(torch.__version__))
 
     @property
+    def workspaces_taken(self) -> frozenset[tuple[str, bool]]:
+        """The workspaces that are there by now."""
+        return self._cublas.taken
+
+    def next(self) -> "Stage":
+        """A stage for what runs on the same device afterwards: workspaces are there, nothing has been seen."""
+        stage = Stage(target=self.target)
+        stage._cublas.keep(self.workspaces_taken)
+        return stage
+
+    @property
     def on_host(self) -> bool:
         """Whether what libraries put on the host (step counters, generator states) is this device's memory."""
         return self.target.name == "cpu"

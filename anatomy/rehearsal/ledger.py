@@ -30,6 +30,11 @@ class Ledger:
         self._span = 0
         self._span_is_forward = [False]
 
+    @property
+    def length(self) -> int:
+        """Entries of the trace so far."""
+        return len(self._trace)
+
     def enter(self, phase: Phase, step: int) -> None:
         """A phase begins; every later entry belongs to it."""
         self.phase, self.step = phase, step

@@ -1,7 +1,7 @@
 """The dress rehearsal: load, apply the recipe, run real training steps on meta, keep the record."""
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,12 @@ from torch.utils._python_dispatch import _disable_current_modes
 from anatomy.memory.timeline import Category, Phase, Timeline
 from anatomy.rehearsal.adapted import AdaptedNames
 from anatomy.rehearsal.attribution import Attribution, phase_of_loss
-from anatomy.rehearsal.bitsandbytes_cuda import import_quietly, own_code_books, paged_off_device
+from anatomy.rehearsal.bitsandbytes_cuda import (
+    import_quietly,
+    own_code_books,
+    own_overrides,
+    paged_off_device,
+)
 from anatomy.rehearsal.cast import Cast, RecipeCast, unique_parameters
 from anatomy.rehearsal.cuda import Stage, Target, acting
 from anatomy.rehearsal.flops import Flops
@@ -79,12 +84,12 @@ def rehearse_cast(
     device: str = "meta",
 ) -> Rehearsal:
     """Rehearse a run that is ready; see `rehearse`."""
-    rehearsal = _Rehearsing(cast, Stage(target=target or Target()), device)
+    rehearsal = Rehearsing(cast, Stage(target=target or Target()), device)
     rehearsal.run(steps)
     return rehearsal.result(component_of)
 
 
-class _Rehearsing:
+class Rehearsing:
     """One rehearsal under way."""
 
     def __init__(self, cast: Cast, stage: Stage, device: str) -> None:
@@ -97,31 +102,44 @@ class _Rehearsing:
         self.number = 0
 
     def run(self, steps: int) -> None:
-        with ExitStack() as stack:
-            stack.enter_context(without_garbage_collection())
-            stack.enter_context(own_code_books())
-            if self.device == "meta":
-                stack.enter_context(acting(self.stage))
-            stack.enter_context(self.attribution)
-            stack.enter_context(self.recorder)
+        with self.on_stage() as stack:
             self.model = model = self.cast.load(self.recorder)
             self._watch(model)
-            optimizer = self.cast.make_optimizer(model)
-            for state in optimizers.state_tensors(optimizer):
-                self.recorder.adopt(state, module="", category=Category.OPTIMIZER)
-            self._label_states(optimizer)
-            stack.enter_context(paged_off_device(self.stage))
+            self.optimizer_made_at = self.ledger.length
+            optimizer = self.equip(lambda: self.cast.make_optimizer(model), stack)
             micro_batches = min(self.cast.grad_accum, MICRO_BATCHES)
-            run = self.cast.prepare(model, optimizer, self._collate, micro_batches)
+            self.prepared = run = self.cast.prepare(model, optimizer, self._collate, micro_batches)
             if run.loss_so_far is not None:
                 # torch.tensor() on meta makes its storage unseen by a dispatch mode.
                 self.recorder.adopt(run.loss_so_far, module="", category=Category.LOGITS)
             for number in range(1, steps + 1):
                 self.number = number
                 with failures_named(self.attribution.path_of):
-                    step(run, lambda phase: self._enter(phase, model, optimizer))
-            self._label_states(optimizer)
+                    step(run, lambda phase: self.enter(phase, model, optimizer))
+            self.label_states(optimizer)
             self.recorder.close()
+
+    @contextmanager
+    def on_stage(self) -> Iterator[ExitStack]:
+        """While active, tensors are treated as the device would, and written down."""
+        with ExitStack() as stack:
+            stack.enter_context(without_garbage_collection())
+            stack.enter_context(own_code_books())
+            stack.enter_context(own_overrides())
+            if self.device == "meta":
+                stack.enter_context(acting(self.stage))
+            stack.enter_context(self.attribution)
+            stack.enter_context(self.recorder)
+            yield stack
+
+    def equip(self, make_optimizer: Callable[[], Any], stack: ExitStack) -> Any:
+        """The optimizer, with the states that it has from the beginning written down."""
+        optimizer = make_optimizer()
+        for state in optimizers.state_tensors(optimizer):
+            self.recorder.adopt(state, module="", category=Category.OPTIMIZER)
+        self.label_states(optimizer)
+        stack.enter_context(paged_off_device(self.stage))
+        return optimizer
 
     def _watch(self, model: Any) -> None:
         self.attribution.watch(model)
@@ -130,13 +148,14 @@ class _Rehearsing:
         if loss is not None and not isinstance(loss, torch.nn.Module):  # a module speaks for itself
             base.loss_function = self.attribution.wrap_loss(loss)
 
-    def _enter(self, phase: Phase, model: Any, optimizer: Any) -> None:
+    def enter(self, phase: Phase, model: Any, optimizer: Any) -> None:
+        """A phase begins: what the one before made of gradients and states is known now."""
         if self.ledger.phase is Phase.BACKWARD:
             for parameter in model.parameters():
                 if parameter.grad is not None:
                     self.recorder.label(parameter.grad, Category.GRADIENTS)
         elif self.ledger.phase is Phase.OPTIMIZER:
-            self._label_states(optimizer)
+            self.label_states(optimizer)
         self.ledger.enter(phase, self.number)
 
     def _collate(self) -> Batch:
@@ -144,7 +163,8 @@ class _Rehearsing:
         with _disable_current_modes():
             return self.cast.make_batch()
 
-    def _label_states(self, optimizer: Any) -> None:
+    def label_states(self, optimizer: Any) -> None:
+        """Say of every state that is there that it is one."""
         for tensor in optimizers.state_tensors(optimizer):
             self.recorder.label(tensor, Category.OPTIMIZER)
 

@@ -87,12 +87,8 @@ def prepare(
     if getattr(base, "config", None) is not None:
         base.config.use_cache = False  # TrainingArguments.use_cache
     model.train()
-    scaler = None
     if recipe.autocast_dtype is not None:
         _wrap_forward(model, getattr(torch, recipe.autocast_dtype), device)
-        if recipe.autocast_dtype == "float16":
-            # On a machine without CUDA, GradScaler("cuda") switches itself off.
-            scaler = torch.amp.GradScaler(device if torch.amp.is_autocast_available(device) else "cpu")
     model.zero_grad()
     return Run(
         model=model,
@@ -100,9 +96,17 @@ def prepare(
         recipe=recipe,
         make_batch=make_batch,
         device=device,
-        scaler=scaler,
+        scaler=make_scaler(recipe, device),
         loss_so_far=torch.tensor(0.0, device=device),
     )
+
+
+def make_scaler(recipe: StepSettings, device: str) -> Any:
+    """The GradScaler of fp16-mixed, None in any other precision."""
+    if recipe.autocast_dtype != "float16":
+        return None
+    # On a machine without CUDA, GradScaler("cuda") switches itself off.
+    return torch.amp.GradScaler(device if torch.amp.is_autocast_available(device) else "cpu")
 
 
 def step(run: Run, enter: Enter) -> None:
@@ -116,6 +120,11 @@ def step(run: Run, enter: Enter) -> None:
         loss = _micro_step(run, inputs, items, enter)
         if run.loss_so_far is not None:
             run.loss_so_far += loss
+    update(run, enter)
+
+
+def update(run: Run, enter: Enter) -> None:
+    """The end of a step, when gradients are there: clipping, the optimizer, gradients set to None."""
     parameters = list(run.model.parameters())
     if run.recipe.max_grad_norm > 0:
         enter(Phase.CLIP)
