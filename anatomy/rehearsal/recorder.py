@@ -24,6 +24,7 @@ from anatomy.rehearsal.questions import Questions
 
 _ADD = torch.ops.aten.add.Tensor
 _COPY = torch.ops.aten._to_copy.default
+_FRESH = torch.ops.aten.lift_fresh.default
 _ZEROS = torch.ops.aten.new_zeros.default
 _IN_PLACE: dict[Any, Any] = {
     torch.ops.aten.scatter_add.default: torch.ops.aten.scatter_add_.default,
@@ -36,6 +37,9 @@ _IN_PLACE: dict[Any, Any] = {
 """What autograd's own formulas (of gather, indexing, index_select, topk, sort, max, masked_select) call on zeros that they
 have just made -> what they call when neither a mode nor a meta tensor makes them careful
 (torch/csrc/autograd/FunctionsManual.cpp, areAnyTensorSubclassLike)."""
+
+_INDEXED = (torch.ops.aten.index.Tensor, torch.ops.aten.index_put_.default)
+"""Take indices that Python's brackets may have made of a list, on the device and unseen by any mode."""
 
 
 class Kernels(Protocol):
@@ -67,6 +71,8 @@ class Recorder(TorchDispatchMode):
         self._host = "cpu" if kernels.on_host else device
         self._live: dict[int, int] = {}
         self._references: dict[int, Any] = {}
+        self._unwritten = 0
+        """Blocks below 0 stand for host memory that is not the run's."""
         self._fresh: int | None = None
         self._open = True
         self._sole = _sole_holders()  # found out here, where autograd is at work as usual
@@ -88,13 +94,16 @@ class Recorder(TorchDispatchMode):
         if expanded is not None:
             return expanded
         name = _name(func)
+        if func in _INDEXED and torch._C._current_autograd_node() is None:
+            self._note(name, args[1])
         for size, why in self._kernels.before(name, torch._C._current_autograd_node() is not None):
             self._ledger.born(size, module="", op=why, category=Category.WORKSPACES)
         out = self.questions.run(func, args, kwargs) if self._device == "meta" else func(*args, **kwargs)
         self._count(func, args, kwargs, out)
         if func is _COPY and self._device != self._host:
             self._stay(args[0], out)
-        self._note(name, out)
+        if not _is_host_view(func, args, self._device):
+            self._note(name, out)
         if func is _ZEROS and _in_formula():
             self._fresh = self._live.get(out.untyped_storage()._cdata)
         self._take_and_return(name, self._kernels.scratch(name, args, kwargs, out))
@@ -174,16 +183,25 @@ class Recorder(TorchDispatchMode):
     def _stay(self, old: torch.Tensor, new: torch.Tensor) -> None:
         """A copy from the host to a device that is the host copies nothing: the block is the same one."""
         key, storage = old.untyped_storage()._cdata, new.untyped_storage()
-        if key in self._live and old.device != new.device and old.dtype == new.dtype:
+        if old.device == new.device or old.dtype != new.dtype:
+            return
+        if key in self._live:
             block = self._live.pop(key)
-            self._live[storage._cdata] = block
-            self._references[block] = weakref.ref(storage, partial(self._gone, storage._cdata, block))
+        elif (
+            self._attribution.in_module
+        ):  # of before the run; a batch, which is really copied, comes from outside
+            self._unwritten -= 1
+            block = self._unwritten
+        else:
+            return
+        self._live[storage._cdata] = block
+        self._references[block] = weakref.ref(storage, partial(self._gone, storage._cdata, block))
 
     def _gone(self, key: int, block: int, _reference: object) -> None:
         if self._live.get(key) == block:
             del self._live[key]
         del self._references[block]
-        if self._open:
+        if self._open and block >= 0:
             self._ledger.freed(block)
 
     def _is_fresh(self, tensor: torch.Tensor) -> bool:
@@ -209,6 +227,11 @@ class Recorder(TorchDispatchMode):
         out = _ADD(old, new)
         self._note("aten.add", out)
         return out
+
+
+def _is_host_view(func: Any, args: Any, device: str) -> bool:
+    """Whether an operator only looks at what the host holds. `lift_fresh` is how a tensor made of numbers first shows."""
+    return bool(func.is_view and func is not _FRESH and args[0].device.type != device)
 
 
 def _in_formula() -> bool:
