@@ -176,6 +176,11 @@ def recipe_from_toml(text: str) -> Recipe:
         raise RecipeError(
             f"The recipe is not TOML: {error}.", hint="see `anatomy plan --print-recipe`"
         ) from None
+    return recipe_from_data(data)
+
+
+def recipe_from_data(data: Mapping[str, Any]) -> Recipe:
+    """The recipe of a file's settings by name, with the kinds of their values checked. Raises RecipeError."""
     _check_kinds(data)
     return Recipe.from_dict(data)
 

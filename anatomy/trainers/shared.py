@@ -1,0 +1,118 @@
+"""What the trainers have in common: precision, checkpointing, attention, padding, LoRA, optimizers."""
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from anatomy.trainers.table import Caveat, Rule, Settings, Values, on, targets
+from anatomy.training.optimizer_names import optimizer_names
+from anatomy.training.recipe import Attention, Recipe
+
+_DTYPES = {
+    "float32": "fp32", "fp32": "fp32", "bfloat16": "bf16", "bf16": "bf16", "float16": "fp16", "fp16": "fp16",
+    "half": "fp16",
+}  # fmt: skip
+STORED = "bf16"
+"""What `dtype="auto"`, transformers' default, stands for: the checkpoint's dtype, which no trainer's file tells."""
+STORED_WORDS = "the weights are loaded in the checkpoint's own dtype, taken to be bf16 (--precision or --load-dtype say otherwise)"
+_FLASH_2 = ("kernels-community/flash-attn2", "kernels-community/flash-attn", "flash_attention")
+
+
+def dtype(value: Any) -> str:
+    """A recipe's word for a dtype that is loaded: torch's name of it, or 'auto'."""
+    return _DTYPES.get(str(value).removeprefix("torch."), STORED)
+
+
+def precision(autocast: str | None, loaded: str) -> Settings:
+    """A Trainer under `bf16=True` or `fp16=True` ('bf16', 'fp16', None) over weights loaded in `loaded`."""
+    if autocast is None:
+        return {"precision": loaded}
+    mixed = {"precision": f"{autocast}-mixed"}
+    return mixed if loaded == "fp32" else {**mixed, "load_dtype": loaded}
+
+
+def autocast(values: Values, bf16: str = "bf16", fp16: str = "fp16") -> str | None:
+    """'bf16' or 'fp16' where the trainer computes under autocast."""
+    return "bf16" if on(values.get(bf16)) else "fp16" if on(values.get(fp16)) else None
+
+
+def checkpointing(switched_on: bool, kwargs: Any, *, reentrant: bool = False) -> Settings:
+    """Gradient checkpointing and its `gradient_checkpointing_kwargs`; `reentrant` where they do not say."""
+    options = kwargs if isinstance(kwargs, Mapping) else {}
+    kind = "reentrant" if on(options.get("use_reentrant", reentrant)) else "non-reentrant"
+    return {"gradient_checkpointing": kind if switched_on else "off"}
+
+
+def other_checkpointing(key: str) -> Caveat:
+    """Checkpoint arguments beside `use_reentrant`: every n-th block, selective ones."""
+    return Caveat(
+        keys=(key,),
+        effect="only use_reentrant is read of it; blocks that are not checkpointed keep their activations: more memory",
+        when=lambda values: bool({*_mapping(values.get(key))} - {"use_reentrant"}),
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def attention(value: Any) -> Settings:
+    """An `attn_implementation`; nothing where it is another one than a recipe has."""
+    name = "flash_attention_2" if value in _FLASH_2 else value
+    return {"attn": name} if name in get_args(Attention) else {}
+
+
+def other_attention(key: str) -> Caveat:
+    """Attention implementations that a recipe does not have."""
+    return Caveat(
+        keys=(key,),
+        effect=f"this attention implementation is not known; planned with {Recipe().attn}, whose kernels keep and need others",
+        when=lambda values: on(values.get(key)) and not attention(values.get(key)),
+    )
+
+
+def padding(values: Values, batch: str, packed: bool) -> Settings:
+    """Without packing, a batch of several sequences is padded to the longest of them."""
+    return {"padded": not packed and values.get(batch) not in (1, "1")}
+
+
+def optimizer(key: str) -> tuple[Rule, Caveat]:
+    """An optimizer by transformers' name; the others cannot be rehearsed."""
+
+    def known(value: Any) -> bool:
+        listed = optimizer_names()
+        return isinstance(value, str) and (listed is None or value in listed)
+
+    def settings(values: Values) -> Settings:
+        return {"optimizer": values[key]} if known(values.get(key)) else {}
+
+    usual = Recipe().optimizer
+    return Rule(keys=(key,), settings=settings), Caveat(
+        keys=(key,),
+        effect=f"transformers has no optimizer of this name; planned with {usual}, whose states may be of another size",
+        when=lambda values: values.get(key) is not None and not known(values[key]),
+    )
+
+
+def _arguments(values: Values) -> Settings:
+    """`optim_args`: axolotl takes a mapping as well."""
+    said = values.get("optim_args")
+    if isinstance(said, Mapping):
+        said = ",".join(f"{key}={value}" for key, value in said.items())
+    return {"optim_args": said} if said else {}
+
+
+def _projected(values: Values) -> Settings:
+    said = values.get("optim_target_modules")
+    if not said:
+        return {}
+    return {
+        "optim_target_modules": "all-linear"
+        if said == "all_linear"
+        else targets("optim_target_modules", said)
+    }
+
+
+OPTIMIZER_ARGUMENTS = (
+    Rule(keys=("optim_args",), settings=_arguments),
+    Rule(keys=("optim_target_modules",), settings=_projected),
+)
