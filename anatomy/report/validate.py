@@ -74,9 +74,11 @@ def _answer(validation: Validation) -> Sentence:
     parts += [f"{failures} failed"] if failures else []
     parts += [f"{unscored} {_are(unscored)} not scored"] if unscored else []
     parts += [f"{left} {_are(left)} left for the next run"] if left else []
-    met = all(check.met for check in checks(validation))
+    found = checks(validation)
+    met = all(check.met for check in found)
     tone: Tone = "good" if met and not failures and not left else "caution"
-    bars = "every bar is met" if met else "not every bar is met"
+    none = all(check.found is None for check in found)
+    bars = "no bar has a number" if none else "every bar is met" if met else "not every bar is met"
     return Sentence(text=f"{', '.join(parts)}; {bars}.", tone=tone)
 
 
@@ -261,8 +263,8 @@ def _unsigned(share: float | None) -> str:
     return signed_share(share).removeprefix("+")
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.0f} %"
 
 
 _SHARES: Mapping[str, Callable[[float | None], str]] = {

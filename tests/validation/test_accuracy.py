@@ -65,8 +65,10 @@ def test_p95_leaves_out_one_error_in_twenty() -> None:
     assert found.worst == pytest.approx(0.20)
 
 
-def test_a_group_without_numbers_is_not_a_group() -> None:
-    assert accuracies([compared(None)], lambda c: "all") == ()
+def test_a_group_without_numbers_still_counts_its_failures() -> None:
+    (found,) = accuracies([compared(None)], lambda c: "all")
+    assert (found.comparisons, found.failures) == (0, 1)
+    assert found.median is found.p95 is found.worst is found.bias is found.underestimates is None
 
 
 @pytest.fixture

@@ -114,12 +114,16 @@ def _plain(accuracy: Accuracy) -> dict[str, Any]:
         "group": accuracy.group,
         "comparisons": accuracy.comparisons,
         "failures": accuracy.failures,
-        "median_percent": round(100 * accuracy.median, 3),
-        "p95_percent": round(100 * accuracy.p95, 3),
-        "worst_percent": round(100 * accuracy.worst, 3),
-        "bias_percent": round(100 * accuracy.bias, 3),
-        "underestimates_percent": round(100 * accuracy.underestimates, 1),
+        "median_percent": _in_percent(accuracy.median, 3),
+        "p95_percent": _in_percent(accuracy.p95, 3),
+        "worst_percent": _in_percent(accuracy.worst, 3),
+        "bias_percent": _in_percent(accuracy.bias, 3),
+        "underestimates_percent": _in_percent(accuracy.underestimates, 1),
     }
+
+
+def _in_percent(share: float | None, digits: int) -> float | None:
+    return None if share is None else round(100 * share, digits)
 
 
 def accuracy_table(name: str, found: Sequence[Accuracy]) -> str:
@@ -131,11 +135,9 @@ def accuracy_table(name: str, found: Sequence[Accuracy]) -> str:
                 a.group,
                 str(a.comparisons),
                 str(a.failures),
-                _percent(a.median),
-                _percent(a.p95),
-                signed(a.worst),
-                signed(a.bias),
-                f"{100 * a.underestimates:.0f} %",
+                *("" if size is None else _percent(size) for size in (a.median, a.p95)),
+                *("" if error is None else signed(error) for error in (a.worst, a.bias)),
+                "" if a.underestimates is None else f"{100 * a.underestimates:.0f} %",
             )
             for a in found
         ),
