@@ -101,6 +101,40 @@ def fit_all(
     return tuple(fits)
 
 
+def smallest(fits: Iterable[Fit]) -> Fit | None:
+    """The GPU with the least memory on which the run fits: without reservations, else without freeing cache.
+
+    `fits`: the smallest memory first.
+    """
+    fitting = [fit for fit in fits if fit.fits]
+    unreserved = [fit for fit in fitting if fit.unreserved]
+    roomy = [fit for fit in fitting if not fit.tight]
+    return next(iter(unreserved or roomy or fitting), None)
+
+
+def smallest_fit(
+    timeline: Timeline,
+    unlimited: Replay,
+    gpus: Iterable[Gpu],
+    *,
+    bf16: bool,
+    rehearsed_on: str | None = None,
+) -> Fit | None:
+    """`smallest` of `fit_all`, without most of its replays; None where the run fits nowhere.
+
+    A GPU with less memory than the unlimited run reserves makes the allocator give cache back, if it does at all: it
+    comes after every GPU that has as much and against which nothing speaks.
+    """
+    all_of_them = tuple(gpus)
+    roomy = [
+        gpu for gpu in all_of_them if gpu.memory_bytes - gpu.context_bytes >= unlimited.peak_reserved_bytes
+    ]
+    best = smallest(fit_all(timeline, unlimited, roomy, bf16=bf16, rehearsed_on=rehearsed_on))
+    if best is not None and best.unreserved:
+        return best
+    return smallest(fit_all(timeline, unlimited, all_of_them, bf16=bf16, rehearsed_on=rehearsed_on))
+
+
 def _fit(gpu: Gpu, ran: Replay, unlimited: Replay, *, bf16: bool, rehearsed_on: str | None) -> Fit:
     failed = ran.out_of_memory is not None
     fits: Verdict = "fits after freeing cache" if ran.retries else "fits"
