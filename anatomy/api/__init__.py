@@ -3,6 +3,7 @@
 torch, transformers and peft are imported inside the verbs that need them.
 """
 
+from anatomy.api.configured import read_config
 from anatomy.api.description import Progress, load, show
 from anatomy.api.exported import check_export, export
 from anatomy.api.facts import env, gpus, models
@@ -12,5 +13,5 @@ from anatomy.api.validated import find_grid, validate, validate_records
 
 __all__ = [
     "REHEARSED_ON", "Progress", "check_export", "env", "export", "find_grid", "gpus", "load", "models", "plan", "profile",
-    "show", "validate", "validate_records",
+    "read_config", "show", "validate", "validate_records",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from anatomy.api.configured import Asked, Config, asked
 from anatomy.api.description import Progress, silence, trainable_description
 from anatomy.api.staged import Staged, asked_recipe, stage
 from anatomy.blueprint import Blueprint
@@ -18,8 +19,9 @@ REHEARSED_ON = "A100 80GB SXM"
 
 
 def plan(
-    reference: str,
+    reference: str | None = None,
     *,
+    config: Config | None = None,
     recipe: Recipe | None = None,
     chosen: Collection[str] | None = None,
     gpu: str | None = None,
@@ -31,23 +33,25 @@ def plan(
 ) -> "Plan":
     """Rehearse a training run and say what it needs and where it fits.
 
-    `options` are settings of the recipe by name (`method="qlora", r=64`), on top of `recipe` or of the defaults.
+    `config`: a trainer's file, or what `read_config` made of it; it names the model where `reference` is left out, and
+    makes the recipe where `recipe` is. `options` are settings of the recipe by name (`method="qlora", r=64`), on top of `recipe` or of the defaults.
     `chosen`: the settings of `recipe` that were chosen by someone, all of them when left out; the other ones, and
     defaults, give way to what the model can run (`Plan.adapted`).
     `gpu`: rehearse that GPU's kernels and fit onto it alone; else an A100's, and every GPU of the catalog.
     Raises SourceError, ArchitectureError, RecipeError, RehearsalError.
     """
-    asked, chosen_names = asked_recipe(recipe, options, chosen)
+    run = asked(reference, config, recipe=recipe, chosen=chosen, revision=revision, overrides=overrides)
+    recipe, chosen_names = asked_recipe(run.recipe, options, run.chosen)
     on = None if gpu is None else lookup(gpu)
     tell = progress or silence
-    tell(f"reading {reference}")
-    blueprint = trainable_description(reference, overrides, revision)
+    tell(f"reading {run.reference}")
+    blueprint = trainable_description(run.reference, run.overrides, run.revision)
     tell("building the model without its weights")
-    staged = stage(blueprint, asked, chosen_names, trust_remote_code=trust_remote_code)
-    return _plan(staged, on, tell)
+    staged = stage(blueprint, recipe, chosen_names, trust_remote_code=trust_remote_code)
+    return _plan(staged, run, on, tell)
 
 
-def _plan(staged: Staged, gpu: Gpu | None, tell: Progress) -> "Plan":
+def _plan(staged: Staged, run: Asked, gpu: Gpu | None, tell: Progress) -> "Plan":
     from anatomy.planning.plan import Plan, place, steady_state
     from anatomy.rehearsal.rehearse import rehearse
 
@@ -64,6 +68,7 @@ def _plan(staged: Staged, gpu: Gpu | None, tell: Progress) -> "Plan":
     return Plan(
         model=staged.name,
         recipe=recipe,
+        config=run.config,
         adapted=staged.adapted,
         total_parameters=rehearsal.total_parameters,
         trainable_parameters=rehearsal.trainable_parameters,
@@ -73,9 +78,13 @@ def _plan(staged: Staged, gpu: Gpu | None, tell: Progress) -> "Plan":
         device=(gpu or stands_for).name,
         context_bytes=(gpu or stands_for).context_bytes,
         fits=fits,
-        assumptions=(*_assumed(rehearsal, stands_for, gpu), *notes),
-        not_modelled=(*rehearsal.not_modelled, *(missing for missing, _ in quantized)),
-        warnings=(*staged.warnings, *(warning for _, warning in quantized)),
+        assumptions=(*run.assumed, *_assumed(rehearsal, stands_for, gpu), *notes),
+        not_modelled=(*run.not_modelled, *rehearsal.not_modelled, *(missing for missing, _ in quantized)),
+        warnings=(
+            *run.warnings(staged.blueprint, staged.recipe),
+            *staged.warnings,
+            *(warning for _, warning in quantized),
+        ),
         notes=(*staged.blueprint.notes, *staged.skeleton.notes),
         versions=rehearsal.versions,
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from anatomy.api.configured import Config, asked
 from anatomy.api.description import Progress, silence, trainable_description
 from anatomy.api.room import Room, check_room, room_on, smallest_change
 from anatomy.api.staged import Staged, asked_recipe, stage
@@ -22,8 +23,9 @@ SEED = 0
 
 
 def profile(
-    reference: str,
+    reference: str | None = None,
     *,
+    config: Config | None = None,
     recipe: Recipe | None = None,
     chosen: Collection[str] | None = None,
     device: str | None = None,
@@ -50,13 +52,14 @@ def profile(
     from anatomy.profiling.measure import PASSES, Subject, measure
     from anatomy.profiling.record import Record
 
-    asked, chosen_names = asked_recipe(recipe, options, chosen)
+    run = asked(reference, config, recipe=recipe, chosen=chosen, revision=revision, overrides=overrides)
+    recipe, chosen_names = asked_recipe(run.recipe, options, run.chosen)
     tell = progress or silence
     machine, used_before = machines.arrive(device)
-    tell(f"reading {reference}")
-    blueprint = trainable_description(reference, overrides, revision)
+    tell(f"reading {run.reference}")
+    blueprint = trainable_description(run.reference, run.overrides, run.revision)
     tell("building the model without its weights")
-    staged = stage(blueprint, asked, chosen_names, trust_remote_code=trust_remote_code)
+    staged = stage(blueprint, recipe, chosen_names, trust_remote_code=trust_remote_code)
     room = room_on(machine, used_before)
     prediction = _foreseen(staged, room, tell)
     subject = Subject(
@@ -81,9 +84,14 @@ def profile(
     if measurement.failure is not None:
         tell("looking for a run that fits")
         room = replace(room, bytes=_reached(measurement, room.unlimited(prediction)))
+    said = (*run.warnings(blueprint, staged.recipe), *staged.warnings)
     return Record(
-        measurement=replace(measurement, notes=(*staged.warnings, *measurement.notes)),
-        prediction=prediction,
+        measurement=replace(measurement, notes=(*said, *measurement.notes)),
+        prediction=replace(
+            prediction,
+            assumptions=(*run.assumed, *prediction.assumptions),
+            not_modelled=(*run.not_modelled, *prediction.not_modelled),
+        ),
         smaller=None if measurement.failure is None else smallest_change(staged, room),
     )
 

@@ -4,13 +4,13 @@ from typing import Any
 
 import click
 
+from anatomy.cli.config_options import as_toml, config_from_flags
 from anatomy.cli.files import check_files
 from anatomy.cli.options import MODEL_FLAGS, model_options, output_options, parse_overrides
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.cli.recipe_options import RecipeCommand, recipe_from_flags, recipe_options
 from anatomy.cli.streams import write
-from anatomy.planning.settings import complete, recipe_to_toml
 from anatomy.render import Format
 
 
@@ -43,16 +43,18 @@ def command(
     """\b
       anatomy plan meta-llama/Llama-3.1-8B --method qlora --r 64
       anatomy plan meta-llama/Llama-3.1-8B --method full --gpu "H100 80GB SXM" --check
+      anatomy plan --config axolotl.yml --seq-len 4096
       anatomy plan ./my-model --target-modules q_proj,v_proj --seq-len 4096 --json
 
     What a training run needs, where its peak is and why, and which GPUs it fits.
     """
     ctx = click.get_current_context()
-    recipe, chosen = recipe_from_flags(flags)
+    config = config_from_flags(flags)
+    recipe, chosen = recipe_from_flags(flags, config)
     if print_recipe:
-        write(recipe_to_toml(complete(recipe)), output)
+        write(as_toml(recipe, config), output)
         return
-    if model is None:
+    if model is None and (config is None or config.model is None):
         raise click.UsageError("Which model? MODEL is missing.", ctx=ctx)
     if check and gpu is None:
         raise click.UsageError("--check needs --gpu NAME: the GPU that the run has to fit.", ctx=ctx)
@@ -66,6 +68,7 @@ def command(
     with working(show=not no_progress) as progress:
         plan = api.plan(
             model,
+            config=config,
             recipe=recipe,
             chosen=chosen,
             gpu=gpu,

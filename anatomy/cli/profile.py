@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from anatomy.cli.config_options import config_from_flags
 from anatomy.cli.files import check_files
 from anatomy.cli.options import MODEL_FLAGS, model_options, output_options, parse_overrides
 from anatomy.cli.output import answer, chosen_format
@@ -87,14 +88,16 @@ def command(
         _export(record, export, export_predicted)
         answer(profile_document(record), form, output)
         return
-    if model is None:
+    config = config_from_flags(flags)
+    if model is None and (config is None or config.model is None):
         raise click.UsageError("Which model? MODEL is missing.", ctx=ctx)
-    recipe, chosen = recipe_from_flags(flags)
+    recipe, chosen = recipe_from_flags(flags, config)
     from anatomy import api
 
     with working(show=not no_progress) as progress:
         record = api.profile(
             model,
+            config=config,
             recipe=recipe,
             chosen=chosen,
             weights="real" if weights else "random",

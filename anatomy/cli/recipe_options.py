@@ -9,9 +9,12 @@ from typing import Any, TypeVar, get_args
 import click
 
 from anatomy.cli.adapter_options import adapter_settings
+from anatomy.cli.config_options import config_from_flags
 from anatomy.cli.options import GroupedCommand
 from anatomy.errors import RecipeError, SourceError
+from anatomy.planning.reading import Reading
 from anatomy.planning.settings import make_recipe, recipe_from_toml
+from anatomy.trainers.kinds import KINDS
 from anatomy.training import recipe as recipes
 from anatomy.training.peft_types import METHODS, PEFT_DEFAULT
 from anatomy.training.recipe import Recipe
@@ -96,26 +99,36 @@ def recipe_options(function: Function) -> Function:
             help="Kind of checkpoint." + _default("gradient_checkpointing"),
         ),
         click.option("--recipe", "recipe_file", metavar="FILE", help="Settings as TOML; flags win over them."),
+        click.option(
+            "--config", "config_file", metavar="FILE",
+            help="A trainer's own file, which can name MODEL: axolotl, LLaMA-Factory, TRL, TrainingArguments, accelerate.",
+        ),
+        click.option("--config-kind", type=click.Choice(KINDS), help="Whose file --config is; told by its keys when left out."),
     ]  # fmt: skip
     for option in reversed(options):
         function = option(function)
     return function
 
 
-def recipe_from_flags(flags: Mapping[str, Any]) -> tuple[Recipe, frozenset[str]]:
+def recipe_from_flags(
+    flags: Mapping[str, Any], config: Reading | None = None
+) -> tuple[Recipe, frozenset[str]]:
     """The recipe that was asked for, and the settings that were chosen, by a flag or in the file.
 
-    Raises RecipeError, SourceError (no such file), UsageError.
+    `config`: what --config names, where it has been read already. Raises RecipeError, SourceError (no such file), UsageError.
     """
     file = flags["recipe_file"]
     text = "" if file is None else _read(file)
-    base = recipe_from_toml(text)
+    config = config or config_from_flags(flags)
+    base = recipe_from_toml(text) if config is None else config.recipe
     given = {name: flags[name] for name in (*_VALUES, *_SWITCHES) if flags[name] is not None}
     given |= _targets(flags["target_modules"], flags["target_regex"])
     given |= _projected(flags["optim_target_modules"])
     given = adapter_settings(flags["peft_type"], flags["peft_settings"], flags["peft_config"], given, base)
     given |= _checkpointing(flags["checkpointing"], flags["reentrant"], base)
-    return make_recipe(given, base), frozenset((*given, *tomllib.loads(text)))
+    return make_recipe(given, base), frozenset(
+        (*given, *(tomllib.loads(text) if config is None else config.given))
+    )
 
 
 def _flag(name: str) -> str:

@@ -10,6 +10,7 @@ from anatomy.memory.allocator import Replay, replay
 from anatomy.memory.footprint import Footprint, footprint
 from anatomy.memory.timeline import Timeline
 from anatomy.planning.fit import Fit, fit_all
+from anatomy.planning.reading import Reading
 from anatomy.planning.settings import complete
 from anatomy.planning.words import where
 from anatomy.training.recipe import Recipe
@@ -55,6 +56,8 @@ class Plan:
     """Complete: what was asked, and defaults for the rest."""
     adapted: Mapping[str, str] = field(default_factory=dict)
     """Settings that nobody chose and whose defaults this model cannot run -> why they have the value they have."""
+    config: Reading | None = None
+    """The trainer's file that the recipe came from, flags aside."""
     total_parameters: int
     """Parameters of the model with its adapters, tied ones once."""
     trainable_parameters: int
@@ -106,6 +109,7 @@ class Plan:
             "model": self.model.to_dict(),
             "recipe": complete(self.recipe).to_dict(),
             "adapted": dict(self.adapted),
+            "config": None if self.config is None else self.config.to_dict(self.recipe),
             "parameters": {"total": self.total_parameters, "trainable": self.trainable_parameters},
             "targets": list(self.targets),
             "peak": self._peak(),

@@ -51,6 +51,8 @@ class Reading:
     """Every key of the file, and the defaults that count, in the order of the file."""
     assumed: tuple[str, ...] = ()
     """What the file leaves open and the recipe had to settle."""
+    as_stored: bool = False
+    """Whether the trainer loads weights in the dtype that the checkpoint is stored in, whatever that is."""
     given: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the recipe that the file's keys make, by name."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -77,7 +79,9 @@ class Reading:
         found = tuple(f"{self.file}: {key.name} is not understood{key.why}" for key in unknown)
         missing = [key.name for key in self.of("not modelled")]
         if missing:
-            found += (f"{self.file} asks for what is not modelled: {', '.join(missing)} (see below)",)
+            found += (
+                f"{self.file}: {self.kind} does what the numbers lack ({', '.join(dict.fromkeys(missing))})",
+            )
         return found
 
     def overridden(self, recipe: Recipe) -> tuple[str, ...]:

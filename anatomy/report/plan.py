@@ -19,6 +19,7 @@ from anatomy.report.document import (
     as_text,
     named,
 )
+from anatomy.report.plan_config import config_facts
 from anatomy.report.plan_table import FREEING, flat_table, remark
 from anatomy.training.recipe import Recipe
 from anatomy.units import bytes_column, format_bytes, format_count, format_share
@@ -41,6 +42,8 @@ def plan_document(plan: Plan) -> Document:
     if plan.warnings:
         blocks.append(Notes(title="Warnings", items=plan.warnings, tone="caution"))
     blocks += [_breakdown(plan), _fits(plan), _resting(plan), _recipe(plan)]
+    if plan.config is not None:
+        blocks.append(config_facts(plan.config, plan.recipe))
     if plan.notes:
         blocks.append(Notes(title="About the model", items=plan.notes))
     blocks += [
@@ -197,12 +200,34 @@ def _brief(fits: tuple[Fit, ...], best: int | None) -> tuple[int, ...]:
 def _recipe(plan: Plan) -> Facts:
     defaults = defaults_beside(plan.recipe)
     changed = [f"{key}={as_json(value)}" for key, value in plan.model.overrides.items()]
-    said: dict[str, list[str]] = {"chosen": changed, "adapted": [], "default": []}
+    own, others = _of_a_file(plan)
+    said: dict[str, list[str]] = {"chosen": changed, "file": [], "trainer": [], "adapted": [], "default": []}
     for name, value in settings_in_use(complete(plan.recipe)).items():
-        by = "adapted" if name in plan.adapted else "default" if value == defaults[name] else "chosen"
+        by = "default" if value == defaults[name] else "chosen"
+        by = next(
+            (
+                who
+                for who, names in (("adapted", plan.adapted), ("file", own), ("trainer", others))
+                if name in names
+            ),
+            by,
+        )
         why = f", {plan.adapted[name]}" if name in plan.adapted else ""
         said[by].append(f"{name} {_value(name, value, plan)}{why}")
-    return Facts(title="Recipe", items=tuple((by, ", ".join(texts)) for by, texts in said.items() if texts))
+    titles = {} if plan.config is None else {"trainer": f"{plan.config.kind}'s"}
+    return Facts(
+        title="Recipe",
+        items=tuple((titles.get(by, by), ", ".join(texts)) for by, texts in said.items() if texts),
+    )
+
+
+def _of_a_file(plan: Plan) -> tuple[set[str], set[str]]:
+    """Settings that a trainer's file said, and that the trainer's own defaults made, unless a flag changed them."""
+    if plan.config is None:
+        return set(), set()
+    read, ran = plan.config.recipe.to_dict(), plan.recipe.to_dict()
+    kept = {name for name, value in read.items() if value == ran[name]}
+    return kept & plan.config.given.keys(), kept & plan.config.defaults.keys()
 
 
 def _footnotes(plan: Plan) -> Iterator[str]:

@@ -50,6 +50,12 @@ def _rows(plan: Plan) -> Iterator[tuple[object, ...]]:
     yield from (("phase_peak", phase.value, None, size) for phase, size in found.phase_peaks.items())
     yield from (("resting", phase.value, None, size) for phase, size in found.resting.items())
     yield from (("recipe", name, as_json(value)) for name, value in complete(plan.recipe).to_dict().items())
+    if plan.config is not None:
+        yield "config", plan.config.kind, plan.config.file
+        for key in plan.config.keys:
+            said = ", ".join(f"{name}={as_json(value)}" for name, value in key.settings.items()) or key.why
+            yield f"config: {key.fate}", key.name, as_json(key.value), *[None] * 6, said
+        yield from (("not_modelled", None, text) for text in plan.not_modelled)
     for fit in plan.fits:
         memory = (fit.memory_bytes, fit.context_bytes, fit.reserved_bytes, fit.headroom_bytes)
         yield "fits", fit.gpu, None, None, *memory, fit.verdict, remark(fit)

@@ -7,6 +7,7 @@ from typing import Any
 from anatomy.errors import RecipeError
 from anatomy.planning.reading import Key, Reading
 from anatomy.planning.settings import settings_in_use
+from anatomy.trainers.shared import STORED_WORDS
 from anatomy.trainers.table import Caveat, Rule, Settings, Trainer, Values, on
 from anatomy.training.recipe import Recipe
 
@@ -31,6 +32,7 @@ class Application:
     def reading(self, file: str) -> Reading:
         """What was read. Raises RecipeError for values that no recipe can have."""
         trainer = self.trainer
+        assumed = trainer.assumed(self.values)
         found = Reading(
             file=file,
             kind=trainer.kind,
@@ -39,7 +41,8 @@ class Application:
             revision=_named(self.said, trainer.revision),
             overrides=self._overrides(),
             keys=(*(key for name in self.data for key in self._fates(name)), *self._defaults()),
-            assumed=trainer.assumed(self.values),
+            assumed=assumed,
+            as_stored=STORED_WORDS in assumed,
             given=_merged([settings for rule, settings in self.made if self._in_file(rule)]),
             defaults=_merged(
                 [
