@@ -38,6 +38,16 @@ def arrive(asked: str | None) -> tuple[Machine, int]:
     return describe(kind), used_before
 
 
+def check_attention(attn: str, kind: DeviceKind) -> None:
+    """Raises RecipeError where this machine has no such attention. A plan needs no kernel, a measurement does."""
+    if attn == "flash_attention_2" and (kind != "cuda" or not installed(("flash-attn",))):
+        raise RecipeError(
+            "flash_attention_2 runs on a GPU with the package flash-attn: this run has "
+            + ("no such package." if kind == "cuda" else "no GPU."),
+            hint="use --attn sdpa, or `anatomy plan`, which needs neither",
+        )
+
+
 def describe(kind: DeviceKind) -> Machine:
     """This machine."""
     return _cuda() if kind == "cuda" else _cpu()
