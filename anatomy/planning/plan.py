@@ -9,7 +9,7 @@ from anatomy.hardware.catalog import Gpu
 from anatomy.memory.allocator import Replay, replay
 from anatomy.memory.footprint import Footprint, footprint
 from anatomy.memory.timeline import Timeline
-from anatomy.planning.fit import Fit, fit_all
+from anatomy.planning.fit import Fit, fit_all, smallest
 from anatomy.planning.reading import Reading
 from anatomy.planning.settings import complete
 from anatomy.planning.words import where
@@ -91,10 +91,7 @@ class Plan:
     @property
     def smallest_fit(self) -> Fit | None:
         """The GPU with the least memory on which the run fits: without reservations, else without freeing cache."""
-        fitting = [fit for fit in self.fits if fit.fits]
-        unreserved = [fit for fit in fitting if fit.unreserved]
-        roomy = [fit for fit in fitting if not fit.tight]
-        return next(iter(unreserved or roomy or fitting), None)
+        return smallest(self.fits)
 
     @property
     def peak_words(self) -> str:
