@@ -56,8 +56,8 @@ def _plan(staged: Staged, run: Asked, gpu: Gpu | None, tell: Progress) -> "Plan"
     from anatomy.rehearsal.rehearse import rehearse
 
     recipe = staged.recipe
-    quantized = _quantized(staged.blueprint, recipe)
-    stands_for, target = _target(gpu)
+    quantized = own_quantization(staged.blueprint, recipe)
+    stands_for, target = target_of(gpu)
     tell("rehearsing the training step")
     rehearsal = rehearse(staged.skeleton.model, recipe, component_of=staged.component_of, target=target)
     tell("replaying it on each GPU")
@@ -78,7 +78,7 @@ def _plan(staged: Staged, run: Asked, gpu: Gpu | None, tell: Progress) -> "Plan"
         device=(gpu or stands_for).name,
         context_bytes=(gpu or stands_for).context_bytes,
         fits=fits,
-        assumptions=(*run.assumed, *_assumed(rehearsal, stands_for, gpu), *notes),
+        assumptions=(*run.assumed, *assumed_of(rehearsal, stands_for, gpu), *notes),
         not_modelled=(*run.not_modelled, *rehearsal.not_modelled, *(missing for missing, _ in quantized)),
         warnings=(
             *run.warnings(staged.blueprint, staged.recipe),
@@ -90,7 +90,7 @@ def _plan(staged: Staged, run: Asked, gpu: Gpu | None, tell: Progress) -> "Plan"
     )
 
 
-def _target(gpu: Gpu | None) -> tuple[Gpu, Any]:
+def target_of(gpu: Gpu | None) -> tuple[Gpu, Any]:
     """The GPU that the rehearsal stands for, and its target. AMD's kernels are not known: an A100 stands in."""
     from anatomy.rehearsal.cuda import Target
 
@@ -99,7 +99,7 @@ def _target(gpu: Gpu | None) -> tuple[Gpu, Any]:
     return stands_for, Target(capability=(int(major), int(minor)), multiprocessors=stands_for.multiprocessors)
 
 
-def _assumed(rehearsal: "Rehearsal", stands_for: Gpu, asked: Gpu | None) -> tuple[str, ...]:
+def assumed_of(rehearsal: "Rehearsal", stands_for: Gpu, asked: Gpu | None) -> tuple[str, ...]:
     capability = f"compute capability {stands_for.compute_capability}"
     if asked is None:
         on = f"kernels and workspaces are those of an {stands_for.name} ({capability}), on every GPU of the table"
@@ -111,7 +111,7 @@ def _assumed(rehearsal: "Rehearsal", stands_for: Gpu, asked: Gpu | None) -> tupl
     return (*rehearsal.assumptions, on, context)
 
 
-def _quantized(blueprint: Blueprint, recipe: Recipe) -> tuple[tuple[str, str], ...]:
+def own_quantization(blueprint: Blueprint, recipe: Recipe) -> tuple[tuple[str, str], ...]:
     """(what is not modelled, warning) for a checkpoint that is itself quantized."""
     from anatomy.architecture.facts import quantization
 

@@ -117,6 +117,17 @@ def recipe_from_flags(
 
     `config`: what --config names, where it has been read already. Raises RecipeError, SourceError (no such file), UsageError.
     """
+    base, given, in_file = settings_from_flags(flags, config)
+    return make_recipe(given, base), frozenset((*given, *in_file))
+
+
+def settings_from_flags(
+    flags: Mapping[str, Any], config: Reading | None = None
+) -> tuple[Recipe, dict[str, Any], frozenset[str]]:
+    """The file's recipe (else the defaults), the settings that flags give, and the names of those that the file gives.
+
+    `config` and errors as for `recipe_from_flags`.
+    """
     file = flags["recipe_file"]
     text = "" if file is None else _read(file)
     config = config or config_from_flags(flags)
@@ -126,9 +137,7 @@ def recipe_from_flags(
     given |= _projected(flags["optim_target_modules"])
     given = adapter_settings(flags["peft_type"], flags["peft_settings"], flags["peft_config"], given, base)
     given |= _checkpointing(flags["checkpointing"], flags["reentrant"], base)
-    return make_recipe(given, base), frozenset(
-        (*given, *(tomllib.loads(text) if config is None else config.given))
-    )
+    return base, given, frozenset(tomllib.loads(text) if config is None else config.given)
 
 
 def _flag(name: str) -> str:
