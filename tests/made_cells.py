@@ -4,8 +4,8 @@ from typing import Any
 
 from made_records import failed_record, make_record, predicted_timeline
 
+from anatomy.profiling.cells.results import FailedCell
 from anatomy.profiling.record import Record
-from anatomy.profiling.results import FailedCell
 from anatomy.training.recipe import Recipe
 from anatomy.validation.cell import Cell
 from anatomy.validation.scores import Validation, failed, score, unscored

@@ -14,9 +14,9 @@ from anatomy.validation.grid import SHIPPED, Grid, read_grid, shipped
 
 if TYPE_CHECKING:
     from anatomy.blueprint import Blueprint
-    from anatomy.profiling.cells import Progress
+    from anatomy.profiling.cells.results import Results, Task
+    from anatomy.profiling.cells.runner import Progress
     from anatomy.profiling.record import Record
-    from anatomy.profiling.results import Results, Task
     from anatomy.validation.scores import CellScore, Validation
 
 Tell = Callable[["Progress"], None]
@@ -43,8 +43,8 @@ def validate(
 
     Raises SourceError for a grid that cannot be read, RecipeError for a cell that means nothing.
     """
-    from anatomy.profiling.cells import CELL_TIMEOUT, run_cells
-    from anatomy.profiling.results import Results, Task
+    from anatomy.profiling.cells.results import Results, Task
+    from anatomy.profiling.cells.runner import CELL_TIMEOUT, run_cells
     from anatomy.validation.scores import Validation
 
     chosen = (grid if isinstance(grid, Grid) else find_grid(grid)).only(tuple(only))
@@ -83,7 +83,7 @@ def validate_records(
     A cell that was measured with other versions than are installed is shown with the prediction of its record, and
     not scored. Raises SourceError for a folder without records, or with a file that is none.
     """
-    from anatomy.profiling.results import Results
+    from anatomy.profiling.cells.results import Results
     from anatomy.validation.scores import Validation, failed, other_versions, unscored
 
     results, installed = Results(Path(folder)), _installed()
@@ -174,9 +174,9 @@ def _score(results: "Results", task: "Task") -> "CellScore | None":
 
 
 def _predicted_again(paths: Mapping[str, Path], jobs: int, progress: Tell | None) -> "dict[str, CellScore]":
-    from anatomy.profiling.cells import run_cells
+    from anatomy.profiling.cells.results import Results, Task
+    from anatomy.profiling.cells.runner import run_cells
     from anatomy.profiling.record import load
-    from anatomy.profiling.results import Results, Task
     from anatomy.validation.scores import CellScore, safe_score
 
     with TemporaryDirectory() as folder:

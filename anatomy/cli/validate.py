@@ -13,7 +13,7 @@ from anatomy.render import Format
 from anatomy.report.document import Document
 
 if TYPE_CHECKING:
-    from anatomy.profiling.cells import Progress
+    from anatomy.profiling.cells.runner import Progress
 
 TABLES: tuple[Format, ...] = ("md", "csv", "json")
 """Forms in which the accuracy is kept beside the records."""

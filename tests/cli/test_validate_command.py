@@ -14,7 +14,7 @@ from tiny_models import TINY_LLAMA
 from anatomy import api
 from anatomy.cli.validate import _in_words
 from anatomy.hardware.catalog import lookup
-from anatomy.profiling.cells import Progress
+from anatomy.profiling.cells.runner import Progress
 from anatomy.profiling.machine import installed
 from anatomy.profiling.record import save
 from anatomy.training.recipe import Recipe

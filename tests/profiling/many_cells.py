@@ -5,8 +5,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from anatomy.profiling.cells import run_cells
-from anatomy.profiling.results import Task
+from anatomy.profiling.cells.results import Task
+from anatomy.profiling.cells.runner import run_cells
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ import pytest
 from stand_ins import small_record
 
 from anatomy.errors import SourceError
-from anatomy.profiling.cells import Outcome, Progress, run_cells
-from anatomy.profiling.results import Results, Task
+from anatomy.profiling.cells.results import Results, Task
+from anatomy.profiling.cells.runner import Outcome, Progress, run_cells
 
 SCRIPT = Path(__file__).parent / "many_cells.py"
 
@@ -226,8 +226,8 @@ def test_a_server_that_started_cuda_is_not_forked_from(tmp_path, jobs):
     script = (
         "import sys; sys.path.insert(0, sys.argv[2])\n"
         "from pathlib import Path\n"
-        "from anatomy.profiling.cells import run_cells\n"
-        "from anatomy.profiling.results import Task\n"
+        "from anatomy.profiling.cells.runner import run_cells\n"
+        "from anatomy.profiling.cells.results import Task\n"
         "tasks = [Task(name=n, definition={'name': n, 'journal': sys.argv[3]}) for n in ('one', 'two')]\n"
         "print(run_cells(tasks, Path(sys.argv[1]), worker='stand_ins:work', "
         f"jobs={jobs}, preload=('poisoned_torch',)).finished)"

@@ -56,6 +56,12 @@ def levels(timeline: Timeline) -> list[tuple[int, Phase, int, int]]:
     ]
 
 
+def assert_same_levels(timeline: Timeline, predicted: Timeline) -> None:
+    for real, foreseen in zip(levels(timeline), levels(predicted), strict=True):
+        assert real[:3] == foreseen[:3]
+        assert 0 <= real[3] - foreseen[3] <= KERNEL_SCRATCH
+
+
 CASES = [
     *((family, {}) for family in FAMILIES),
     *((family, {"method": "lora"}) for family in FAMILIES),
@@ -64,6 +70,7 @@ CASES = [
     ("llama", {"optimizer": "adafactor", "grad_accum": 2}),
     ("llama", {"optimizer": "sgd", "max_grad_norm": 0.0}),
     ("llama", {"method": "qlora"}),
+    ("llama", {"optimizer": "sgd", "optim_args": "momentum=0.9", "weight_decay": 0.1}),
 ]
 
 
@@ -72,15 +79,50 @@ def test_levels_at_every_boundary_are_those_of_the_rehearsal(family, changes):
     recipe = tiny_recipe(family, **changes)
     timeline, host_bytes = observed(family, recipe)
     predicted = rehearsed(family, recipe)
-    for real, foreseen in zip(levels(timeline), levels(predicted), strict=True):
-        assert real[:3] == foreseen[:3]
-        assert 0 <= real[3] - foreseen[3] <= KERNEL_SCRATCH
+    assert_same_levels(timeline, predicted)
     assert host_bytes < 100_000
     categories, expected = (footprint(t).by_category for t in (timeline, predicted))
     lasting = set(Category) - {Category.TEMPORARIES, Category.WORKSPACES}
     assert {c: n for c, n in categories.items() if c in lasting} == {
         c: n for c, n in expected.items() if c in lasting
     }
+
+
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [
+        *(("llama", {"optimizer": name}) for name in ("adamw_torch", "sgd", "adafactor", "rmsprop")),
+        *(("llama", {"gradient_checkpointing": kind}) for kind in ("reentrant", "non-reentrant")),
+        ("llama", {"precision": "bf16-mixed"}),
+        ("t5", {"method": "lora"}),
+        ("bert", {"weight_decay": 0.1}),
+    ],
+    ids=str,
+)
+def test_an_optimizer_in_backward_steps_where_the_rehearsal_says(family, changes):
+    """Levels alone: without lasting gradients several instants are nearly the highest, and scratch picks one of them."""
+    recipe = tiny_recipe(family, optimizer_in_backward=True, max_grad_norm=0.0, **changes)
+    timeline, _ = observed(family, recipe)
+    predicted = rehearsed(family, recipe)
+    assert_same_levels(timeline, predicted)
+    usual = dict(changes, max_grad_norm=0.0)
+    with_gradients = levels(rehearsed(family, tiny_recipe(family, **usual)))
+    ends = {(step, phase): level for step, phase, level, _ in levels(predicted)}
+    gradients = {
+        level - ends[step, phase]
+        for step, phase, level, _ in with_gradients
+        if (step, phase) == (2, Phase.BACKWARD)
+    }
+    assert gradients == {gradient_bytes(family, recipe)}
+
+
+def gradient_bytes(family: str, recipe: Recipe) -> int:
+    from anatomy.training.methods import apply_method
+
+    model = on_meta(family, recipe)
+    with torch.device("meta"):
+        trained = apply_method(model, recipe).parameters()
+    return sum(p.numel() * p.element_size() for p in trained if p.requires_grad)
 
 
 @pytest.mark.parametrize("checkpointing", ["off", "non-reentrant", "reentrant"])

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from anatomy.profiling import preload
-from anatomy.profiling.preload import ask_capabilities, parse_capabilities
+from anatomy.profiling.cells import preload
+from anatomy.profiling.cells.preload import ask_capabilities, parse_capabilities
 
 ON_A_GPU = """
 import os, stat, sys, tempfile
@@ -28,7 +28,7 @@ real = torch.cuda.get_device_capability = lambda device=None: touched()
 torch.version.cuda = "13.0"
 torch._C._cuda_getCurrentRawStream = touched  # a build without CUDA lacks it
 
-from anatomy.profiling.preload import import_libraries
+from anatomy.profiling.cells.preload import import_libraries
 import_libraries()
 print("peft" in sys.modules, "bitsandbytes" in sys.modules, "transformers" in sys.modules)
 print(torch.cuda.get_device_capability is real)

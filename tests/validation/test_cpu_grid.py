@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from anatomy import api
-from anatomy.profiling.results import Results
+from anatomy.profiling.cells.results import Results
 from anatomy.validation.bars import passes
 from anatomy.validation.grid import shipped
 from anatomy.validation.residuals import residuals

@@ -12,7 +12,7 @@ from traceback import extract_tb
 from typing import Any
 
 from anatomy.errors import AnatomyError
-from anatomy.profiling.results import FailureKind, Results, Task
+from anatomy.profiling.cells.results import FailureKind, Results, Task
 
 LOG = ".log"
 CANNOT_USE_CUDA = 75

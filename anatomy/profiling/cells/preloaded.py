@@ -2,7 +2,7 @@
 
 import contextlib
 
-from anatomy.profiling.preload import import_libraries
+from anatomy.profiling.cells.preload import import_libraries
 
 # A library that cannot be imported fails in each cell, where the reason is kept.
 with contextlib.suppress(Exception):

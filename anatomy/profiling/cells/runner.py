@@ -19,11 +19,11 @@ from pathlib import Path
 from statistics import fmean
 
 from anatomy.errors import SourceError
-from anatomy.profiling.forking import forking_context
-from anatomy.profiling.one_cell import CANNOT_USE_CUDA, LOG, run_cell
-from anatomy.profiling.results import Results, Task
+from anatomy.profiling.cells.forking import forking_context
+from anatomy.profiling.cells.one_cell import CANNOT_USE_CUDA, LOG, run_cell
+from anatomy.profiling.cells.results import Results, Task
 
-PRELOAD = ("anatomy.profiling.preloaded",)
+PRELOAD = ("anatomy.profiling.cells.preloaded",)
 CELL_TIMEOUT = 300.0
 """Seconds after which a cell is given up."""
 _WORDS, _FRAMES = 4, 16

@@ -1,0 +1,1 @@
+"""The cells of a grid: run each in a process of its own, and keep what it gives."""
