@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from anatomy.training.in_backward import held_by
 from anatomy.training.quantization import code_books
 
 if TYPE_CHECKING:
-    from anatomy.rehearsal.cuda import Stage, Target
+    from anatomy.rehearsal.cuda import Target
 
 
 def import_quietly() -> None:
@@ -142,8 +143,22 @@ def _dispatch_rules() -> Any:
     return rules
 
 
+def paged_states(optimizer: Any) -> tuple[int, int]:
+    """Bytes of an optimizer's states in unified memory: all of them, and the most that one parameter has."""
+    sizes = [
+        sum(
+            tensor.untyped_storage().nbytes()
+            for tensor in state.values()
+            if getattr(tensor, "is_paged", False)
+        )
+        for part in held_by(optimizer)
+        for state in part.state.values()
+    ]
+    return sum(sizes), max(sizes, default=0)
+
+
 @contextmanager
-def paged_off_device(stage: "Stage") -> Iterator[None]:
+def paged_off_device() -> Iterator[None]:
     """Paged optimizers keep their states in unified memory: host pages that move in as they are touched.
 
     To be entered once the optimizer is made: does nothing where that did not need bitsandbytes.
@@ -160,7 +175,6 @@ def paged_off_device(stage: "Stage") -> Iterator[None]:
 
         with _disable_current_modes():  # no block of the device: nothing to write down
             out = torch.empty(shape, dtype=dtype, device="meta")
-        stage.paged_bytes += out.numel() * out.element_size()
         out.is_paged = True
         return out
 

@@ -12,6 +12,7 @@ from anatomy.rehearsal.recorder import Recorder
 from anatomy.training import optimizers, quantization
 from anatomy.training.batch import plan_batch
 from anatomy.training.methods import apply_method, choose_attention
+from anatomy.training.optimizer_kinds import kind_of
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import Batch, Run, prepare
 from anatomy.units import format_count, format_share
@@ -68,7 +69,11 @@ class RecipeCast:
         self.recipe = recipe
         self.eager = recipe.attn == "eager"
         self.batch = plan_batch(model, recipe)
-        self.batch_assumptions = (*self.batch.assumptions, *adapter_assumptions(recipe))
+        self.batch_assumptions = (
+            *self.batch.assumptions,
+            *adapter_assumptions(recipe),
+            *optimizer_assumptions(recipe),
+        )
         self.not_modelled: tuple[str, ...] = ()
         self.base_count = sum(int(p.numel()) for p in unique_parameters(model))
         self.base_parameters: tuple[Any, ...] = ()
@@ -134,6 +139,20 @@ def adapter_assumptions(recipe: Recipe) -> tuple[str, ...]:
         said.append(f"{recipe.virtual_tokens:,} virtual tokens come before every sequence: {longer:,} in all")
     if recipe.adapter is not None and recipe.adapter.note:
         said.append(recipe.adapter.note)
+    return tuple(said)
+
+
+def optimizer_assumptions(recipe: Recipe) -> tuple[str, ...]:
+    """What is not seen in an optimizer's name: that it is stood in for, compiled, or steps in backward."""
+    kind = kind_of(recipe.optimizer)
+    said = [f"{recipe.optimizer} is {kind.modelled}"] if kind.modelled else []
+    if kind.note:
+        said.append(kind.note)
+    if recipe.optimizer_in_backward:
+        said.append(
+            "every parameter has an optimizer of its own and is updated in backward, where its gradient is a temporary: "
+            "torchtune does this, Hugging Face's Trainer does not"
+        )
     return tuple(said)
 
 

@@ -14,6 +14,7 @@ from torch.library import Library
 from anatomy.rehearsal import bitsandbytes_cuda, cublas, workspaces
 from anatomy.rehearsal.attention import cpu_attention, cuda_attention, flash_attention_2
 from anatomy.rehearsal.autocast import meta_autocast
+from anatomy.rehearsal.optimizers_cuda import device_calls
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,8 +38,8 @@ class Stage:
     """Attention kernels that were chosen, in order."""
     unknown: dict[str, str] = field(default_factory=dict)
     """Operators that ran and whose scratch is not known, with the reason."""
-    paged_bytes: int = 0
-    """Optimizer states that a paged optimizer keeps in unified memory."""
+    paged: tuple[int, int] = (0, 0)
+    """Optimizer states in unified memory: bytes of all, and the most that one parameter has."""
     _cublas: cublas.Workspaces = field(init=False)
 
     def __post_init__(self) -> None:
@@ -102,6 +103,7 @@ def acting(stage: Stage) -> Iterator[None]:
             for name, kernel in _CUDA_KERNELS.items():
                 library.impl(name, kernel, "AutogradMeta")
             stack.enter_context(flash_attention_2(stage.kernels_used))
+            stack.enter_context(device_calls())
         stack.enter_context(meta_autocast())
         stack.enter_context(_multi_tensor_kernels(by_default=cuda))
         yield

@@ -48,6 +48,24 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         itself=True,
     ),
     Assumption(
+        file="apollo_torch/apollo.py",
+        function="step",
+        answer=True,
+        sentence="no gradient grows so fast that APOLLO limits it",
+    ),
+    Assumption(
+        file="lomo_optim/adalomo.py",
+        function="func",
+        answer=True,
+        sentence="no parameter is so close to zero that AdaLOMO's scale of its update is the least one",
+    ),
+    Assumption(
+        file="optimi/stableadamw.py",
+        function="_single_param_stableadamw",
+        answer=1.0,
+        sentence="how much StableAdamW shortens an update decides nothing",
+    ),
+    Assumption(
         file="peft/tuners/vblora/layer.py",
         function="_get_lora_matrices",
         answer=False,

@@ -16,16 +16,19 @@ from anatomy.rehearsal.bitsandbytes_cuda import (
     own_code_books,
     own_overrides,
     paged_off_device,
+    paged_states,
 )
 from anatomy.rehearsal.cast import Cast, RecipeCast, unique_parameters
 from anatomy.rehearsal.cuda import Stage, Target, acting
 from anatomy.rehearsal.flops import Flops
 from anatomy.rehearsal.guards import failures_named, without_garbage_collection
 from anatomy.rehearsal.ledger import Ledger
+from anatomy.rehearsal.optimizers_cuda import package_kernels
 from anatomy.rehearsal.recorder import Recorder
 from anatomy.training import optimizers
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import Batch, step, unwrapped
+from anatomy.units import format_bytes
 from anatomy.versions import installed
 
 MICRO_BATCHES = 3
@@ -138,7 +141,9 @@ class Rehearsing:
         for state in optimizers.state_tensors(optimizer):
             self.recorder.adopt(state, module="", category=Category.OPTIMIZER)
         self.label_states(optimizer)
-        stack.enter_context(paged_off_device(self.stage))
+        stack.enter_context(paged_off_device())
+        if self.device == "meta":
+            stack.enter_context(package_kernels(self.stage))
         return optimizer
 
     def _watch(self, model: Any) -> None:
@@ -166,7 +171,9 @@ class Rehearsing:
     def label_states(self, optimizer: Any) -> None:
         """Say of every state that is there that it is one."""
         for tensor in optimizers.state_tensors(optimizer):
-            self.recorder.label(tensor, Category.OPTIMIZER)
+            if not getattr(tensor, "is_paged", False):  # torch.tensor() on meta is seen here at first
+                self.recorder.place(tensor, module="", category=Category.OPTIMIZER)
+        self.stage.paged = paged_states(optimizer)
 
     def _recomputing(self, inside: bool) -> None:
         if self.ledger.phase is Phase.BACKWARD:
@@ -193,9 +200,10 @@ class Rehearsing:
                 *self._kernels(),
                 *self.cast.weight_assumptions(self.model),
                 *self._repeated(),
+                *self._paged(),
                 *_fused_targets(adapted.targets),
             ),
-            not_modelled=(*NOT_MODELLED, *self.cast.not_modelled, *self._unknown()),
+            not_modelled=(*NOT_MODELLED, *self.cast.not_modelled, *self.unknown()),
             versions=versions,
             flops=self._flops(),
         )
@@ -205,9 +213,19 @@ class Rehearsing:
         rehearsed = min(self.cast.grad_accum, MICRO_BATCHES)
         return self.recorder.flops.of(self.number).times(self.cast.grad_accum, rehearsed)
 
-    def _unknown(self) -> tuple[str, ...]:
+    def unknown(self) -> tuple[str, ...]:
         scratch = [f"scratch of {op}: {reason}" for op, reason in self.stage.unknown.items()]
-        return (*scratch, _PAGED) if self.stage.paged_bytes else tuple(scratch)
+        return (*scratch, _PAGED) if self.stage.paged[0] else tuple(scratch)
+
+    def _paged(self) -> tuple[str, ...]:
+        total, at_once = self.stage.paged
+        if not total:
+            return ()
+        return (
+            f"{format_bytes(total)} of optimizer states are in unified memory, outside torch's allocator: each step "
+            f"touches all of them, at most {format_bytes(at_once)} (one parameter's) at a time, and they stay on the device "
+            "as long as it has room",
+        )
 
     def _repeated(self) -> tuple[str, ...]:
         if self.cast.grad_accum <= MICRO_BATCHES:

@@ -45,8 +45,13 @@ _ADEMAMIX = ("beta1", "beta2", "beta3", "alpha", "eps", "t_alpha", "t_beta3")
 _GALORE = ("rank", "update_proj_gap", "scale", "proj_type")
 _SVD = "GaLore decomposes a gradient anew every update_proj_gap (200) steps; the first step, in which it does, is rehearsed"
 _NO_GRADIENTS = "gradients are let go as they are used in backward: max_grad_norm finds none to clip"
+_GALORE_8BIT = (
+    "fails in its first step on every device: galore-torch 1.0 gives bitsandbytes 0.50 an argument that it no longer has "
+    "(percentile_clipping), in whose place max_unorm now stands"
+)
 _COMPILED = (
-    "torchao compiles its update: what the compiled kernels may keep for themselves between them is not known"
+    "torchao compiles its update: what Inductor keeps between its kernels is not counted (on the CPU it is two fp32 "
+    "copies of one parameter)"
 )
 
 
@@ -119,11 +124,15 @@ OPTIMIZERS: Mapping[str, OptimizerKind] = {
     "rmsprop_bnb_8bit": _bitsandbytes(),
     "rmsprop_bnb_32bit": _bitsandbytes(),
     "galore_adamw": _galore(),
-    "galore_adamw_8bit": _galore(),
+    "galore_adamw_8bit": _galore(refused=_GALORE_8BIT),
     "galore_adafactor": _galore(),
     "galore_adamw_layerwise": _galore(layerwise=True),
-    "galore_adamw_8bit_layerwise": _galore(layerwise=True),
-    "galore_adafactor_layerwise": _galore(layerwise=True),
+    "galore_adamw_8bit_layerwise": _galore(layerwise=True, refused=_GALORE_8BIT),
+    "galore_adafactor_layerwise": _galore(
+        layerwise=True,
+        refused="cannot be made by transformers 5.23, which asks galore-torch's Adafactor for a learning rate and for "
+        "relative steps at once",
+    ),
     "lomo": OptimizerKind(package="lomo-optim", in_backward=True, note=_NO_GRADIENTS),
     "adalomo": OptimizerKind(package="lomo-optim", in_backward=True, note=_NO_GRADIENTS),
     "grokadamw": OptimizerKind(

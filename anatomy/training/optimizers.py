@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from anatomy.errors import RecipeError
+from anatomy.training.optimizer_kinds import OptimizerKind, kind_of, parsed_args
 from anatomy.training.optimizer_names import check_optimizer
 from anatomy.training.recipe import Recipe
 from anatomy.versions import installed
@@ -11,91 +12,134 @@ from anatomy.versions import installed
 # TrainingArguments' defaults, for the handlers that read them; none of them changes memory.
 _ARGUMENTS = {
     "learning_rate": 5e-5,
-    "weight_decay": 0.0,
     "adam_beta1": 0.9,
     "adam_beta2": 0.999,
     "adam_epsilon": 1e-8,
-    "optim_args": None,
-    "optim_target_modules": None,
+    "warmup_steps": 0,
     "parallel_mode": None,
-    "gradient_accumulation_steps": 1,
 }
 
 
 def build_optimizer(model: Any, recipe: Recipe) -> Any:
     """The recipe's optimizer over `model`'s trainable parameters, in the Trainer's parameter groups.
 
-    Raises RecipeError for a name that does not exist, or whose package is not installed.
+    On the meta device, one that cannot run there is stood in for. Raises RecipeError for a name that does not exist,
+    that no GPU runs, or whose package is not installed.
     """
-    from transformers import Trainer
     from transformers.training_args import OptimizerNames
 
-    check_optimizer(recipe.optimizer, [name.value for name in OptimizerNames])
-    # Only the part of a Trainer that makes optimizers: the rest of its set-up wants data and a device.
-    trainer = Trainer.__new__(Trainer)
-    trainer.model = model
-    trainer.optimizer = None
-    trainer.optimizer_cls_and_kwargs = None
-    trainer.args = SimpleNamespace(**_ARGUMENTS, optim=OptimizerNames(recipe.optimizer))
-    try:
-        return trainer.create_optimizer()
-    except (ImportError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        package = _package(recipe.optimizer)
-        if package is not None and not installed((package,)):
-            raise _missing(recipe.optimizer, package) from error
+    name, kind = recipe.optimizer, kind_of(recipe.optimizer)
+    check_optimizer(name, [known.value for known in OptimizerNames])
+    if kind.refused:
         raise RecipeError(
-            f"optimizer {recipe.optimizer!r} cannot be made for this model: {_first_line(error)}.",
+            f"optimizer {name!r} {kind.refused}.", hint="adamw_torch_fused is the same on a CUDA GPU"
+        )
+    if kind.package is not None and not installed((kind.package,)):
+        raise RecipeError(
+            f"optimizer {name!r} needs {kind.package}, which is not installed.",
+            hint=f"pip install {kind.package}",
+        )
+    if kind.low_rank and recipe.optim_target_modules is None:
+        raise RecipeError(
+            f"optimizer {name!r} projects the gradients of modules that optim_target_modules has to name.",
+            hint="--optim-target-modules all-linear takes every linear layer",
+        )
+    if recipe.optimizer_in_backward and recipe.max_grad_norm > 0:
+        raise RecipeError(
+            "optimizer_in_backward leaves no gradients to clip.", hint="leave max_grad_norm out, or give 0"
+        )
+    try:
+        return _made(model, recipe, kind)
+    except (ImportError, ValueError, TypeError, AttributeError, RuntimeError, AssertionError) as error:
+        raise RecipeError(
+            f"optimizer {name!r} cannot be made for this model: {_first_line(error)}.",
             hint="see `anatomy env` for the installed packages; adamw_torch_fused always works",
         ) from error
 
 
+def _made(model: Any, recipe: Recipe, kind: OptimizerKind) -> Any:
+    from transformers import Trainer
+
+    on_meta = any(parameter.device.type == "meta" for parameter in model.parameters())
+    # Only the part of a Trainer that makes optimizers: the rest of its set-up wants data and a device.
+    trainer = Trainer.__new__(Trainer)
+    trainer.model = model
+    trainer.optimizer = None
+    trainer.args = _arguments(recipe)
+    trainer.optimizer_cls_and_kwargs = None
+    if kind.modelled and on_meta:
+        from anatomy.training.optimizer_stand_ins import stand_in
+
+        trainer.optimizer_cls_and_kwargs = stand_in(recipe.optimizer, parsed_args(recipe.optim_args))
+    optimizer = _in_backward(trainer) if recipe.optimizer_in_backward else trainer.create_optimizer()
+    if hasattr(
+        optimizer, "fused_backward"
+    ):  # LOMO's update is in backward: Accelerate makes a step of nothing
+        optimizer.step = lambda closure=None: None
+    return optimizer
+
+
+def _arguments(recipe: Recipe) -> SimpleNamespace:
+    from transformers.training_args import OptimizerNames
+
+    targets = recipe.optim_target_modules
+    return SimpleNamespace(
+        **_ARGUMENTS,
+        optim=OptimizerNames(recipe.optimizer),
+        optim_args=recipe.optim_args,
+        optim_target_modules=list(targets) if isinstance(targets, tuple) else targets,
+        weight_decay=recipe.weight_decay,
+        gradient_accumulation_steps=recipe.grad_accum,
+    )
+
+
+def _in_backward(trainer: Any) -> Any:
+    """The Trainer's class and groups, with an optimizer for each parameter."""
+    from anatomy.training.in_backward import InBackward
+
+    cls, kwargs = trainer.optimizer_cls_and_kwargs or trainer.get_optimizer_cls_and_kwargs(
+        trainer.args, trainer.model
+    )
+    decayed = set(trainer.get_decay_parameter_names(trainer.model))
+    trained = [(name, p) for name, p in trainer.model.named_parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for name, p in trained if (name in decayed) is decays], "weight_decay": decay}
+        for decays, decay in ((True, trainer.args.weight_decay), (False, 0.0))
+    ]
+    return InBackward([group for group in groups if group["params"]], lambda group: cls([group], **kwargs))
+
+
 def state_tensors(optimizer: Any) -> list[Any]:
     """Every tensor in an optimizer's state, whatever shape the state has."""
-    import torch
+    from anatomy.training.in_backward import held_by
 
     found: list[Any] = []
-    stack: list[Any] = [optimizer.state]
+    for part in held_by(optimizer):
+        # AdaLOMO keeps its moments beside a state that stays empty.
+        _collect([part.state, *(getattr(part, name, None) for name in _BESIDE)], found)
+    return found
+
+
+_BESIDE = ("exp_avg_sq", "exp_avg_sq_row", "exp_avg_sq_col")
+
+
+def _collect(value: Any, found: list[Any]) -> None:
+    import torch
+
+    stack = [value]
     while stack:
         value = stack.pop()
         if isinstance(value, torch.Tensor):
-            found.append(value)
+            parts = value.__tensor_flatten__()[0] if hasattr(value, "__tensor_flatten__") else ()
+            stack += [getattr(value, part) for part in parts]  # torchao's codes and scales
+            if not parts:
+                found.append(value)
         elif isinstance(value, dict):
             stack += value.values()
         elif isinstance(value, (list, tuple)):
             stack += value
-    return found
-
-
-_PACKAGES = {
-    "ademamix": "bitsandbytes",
-    "bnb": "bitsandbytes",
-    "paged": "bitsandbytes",
-    "lion_8bit": "bitsandbytes",
-    "lion_32bit": "bitsandbytes",
-    "galore": "galore-torch",
-    "apollo": "apollo-torch",
-    "lomo": "lomo-optim",
-    "grokadamw": "grokadamw",
-    "schedule_free": "schedulefree",
-    "stable_adamw": "torch-optimi",
-    "torch_4bit": "torchao",
-    "torch_8bit": "torchao",
-    "anyprecision": "torchdistx",
-    "npu": "torch_npu",
-    "xla": "torch_xla",
-    "flash": "flashoptim",
-}
-
-
-def _package(optimizer: str) -> str | None:
-    """The package that makes an optimizer which torch and transformers do not."""
-    return next((package for part, package in _PACKAGES.items() if part in optimizer), None)
-
-
-def _missing(optimizer: str, package: str) -> RecipeError:
-    return RecipeError(
-        f"optimizer {optimizer!r} needs {package}, which is not installed.", hint=f"pip install {package}"
-    )
+        elif hasattr(value, "__dict__"):  # a projector of GaLore or APOLLO
+            stack += vars(value).values()
 
 
 def _first_line(error: BaseException) -> str:

@@ -87,6 +87,8 @@ def prepare(
     if getattr(base, "config", None) is not None:
         base.config.use_cache = False  # TrainingArguments.use_cache
     model.train()
+    if hasattr(optimizer, "train"):  # schedule-free optimizers keep other weights for evaluation
+        optimizer.train()
     if recipe.autocast_dtype is not None:
         _wrap_forward(model, getattr(torch, recipe.autocast_dtype), device)
     model.zero_grad()
@@ -156,6 +158,8 @@ def _micro_step(run: Run, inputs: Batch, items: torch.Tensor | None, enter: Ente
     loss = loss / 1
     if run.scaler is not None:
         run.scaler.scale(loss).backward()
+    elif hasattr(run.optimizer, "fused_backward"):  # Accelerator.lomo_backward
+        run.optimizer.fused_backward(loss, run.optimizer.param_groups[0]["lr"])
     else:
         loss.backward()
     return loss.detach()

@@ -65,6 +65,7 @@ NOT_MODELLED: Mapping[str, str] = {
     "aten._flash_attention_backward": "Called directly only for packed sequences, whose lengths are data.",
     "aten._efficient_attention_forward": "Called directly only for packed sequences, whose lengths are data.",
     "aten._efficient_attention_backward": "Called directly only for packed sequences, whose lengths are data.",
+    "aten._linalg_svd": "cuSOLVER and MAGMA say how much they need when they are called.",
     "aten.nonzero": "The number of elements found is data.",
     "aten._unique2": "The number of distinct elements is data.",
     "aten.native_group_norm": _UNDER_A_MEGABYTE + " Two fp32 numbers per sample and channel.",
