@@ -205,6 +205,7 @@ def _check_kinds(data: Mapping[str, Any]) -> None:
 _KINDS: dict[str, tuple[type, ...]] = {
     "alpha": (int,),
     "peft_type": (str,),
+    "load_dtype": (str,),
     "optim_args": (str,),
     "optim_target_modules": (str, list),
     "weight_decay": (float, int),

@@ -52,6 +52,10 @@ UNIMPORTANT = {
     ),
     "it changes how fp32 is multiplied, not what is stored": "tf32 half_precision_backend fp16_backend fp16_opt_level",
     "it is about generating, not training": "use_cache",
+    "older versions had it for other devices": (
+        "use_ipex mp_parameters past_index ray_scope torchdynamo tpu_num_cores tpu_metrics_debug _n_gpu "
+        "xpu_backend use_legacy_prediction_loop dispatch_batches split_batches"
+    ),
     "it matters with torch_compile only": "torch_compile_backend torch_compile_mode",
 }
 EVALUATION = Caveat(
@@ -61,6 +65,10 @@ EVALUATION = Caveat(
 SPLIT = Caveat(
     keys=("fsdp", "fsdp_config", "deepspeed", "parallelism_config", "tp_size"),
     effect="weights, gradients and states are split between devices or offloaded: less memory on each than planned",
+    when=lambda values: (
+        any(on(values.get(key)) for key in ("fsdp", "deepspeed", "parallelism_config"))
+        or values.get("tp_size") not in (None, 0, 1)
+    ),
 )
 LIGER = Caveat(
     keys=("use_liger_kernel", "liger_kernel_config"),
