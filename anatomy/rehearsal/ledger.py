@@ -35,6 +35,10 @@ class Ledger:
         """Entries of the trace so far."""
         return len(self._trace)
 
+    def since(self, length: int) -> list[int]:
+        """Blocks born since the trace had that length."""
+        return [entry for entry in self._trace[length:] if entry >= 0]
+
     def enter(self, phase: Phase, step: int) -> None:
         """A phase begins; every later entry belongs to it."""
         self.phase, self.step = phase, step
