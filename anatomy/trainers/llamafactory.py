@@ -28,7 +28,7 @@ _ATTENTION = {"auto": "sdpa", "sdpa": "sdpa", "disabled": "eager", "off": "eager
 
 
 def _method(values: Values) -> Settings:
-    kind = values["finetuning_type"]
+    kind = str(values["finetuning_type"])
     if kind not in _METHODS:
         raise RecipeError(
             f"finetuning_type is {kind!r}, which LLaMA-Factory does not know.",

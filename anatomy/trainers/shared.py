@@ -1,9 +1,10 @@
 """What the trainers have in common: precision, checkpointing, attention, padding, LoRA, optimizers."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, get_args
 
-from anatomy.trainers.table import Caveat, Rule, Settings, Values, on, targets
+from anatomy.trainers.table import Caveat, Rule, Settings, Values, on, targets, text
 from anatomy.training.optimizer_names import optimizer_names
 from anatomy.training.recipe import Attention, Recipe
 
@@ -75,11 +76,15 @@ def padding(values: Values, batch: str, packed: bool) -> Settings:
     return {"padded": not packed and values.get(batch) not in (1, "1")}
 
 
+_known_optimizers = cache(optimizer_names)
+"""Read in transformers' source once."""
+
+
 def optimizer(key: str) -> tuple[Rule, Caveat]:
     """An optimizer by transformers' name; the others cannot be rehearsed."""
 
     def known(value: Any) -> bool:
-        listed = optimizer_names()
+        listed = _known_optimizers()
         return isinstance(value, str) and (listed is None or value in listed)
 
     def settings(values: Values) -> Settings:
@@ -98,7 +103,7 @@ def _arguments(values: Values) -> Settings:
     said = values.get("optim_args")
     if isinstance(said, Mapping):
         said = ",".join(f"{key}={value}" for key, value in said.items())
-    return {"optim_args": said} if said else {}
+    return {"optim_args": text("optim_args", said)} if said else {}
 
 
 def _projected(values: Values) -> Settings:
