@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PUBLISHED := .venv-published
+OPTIMIZERS := .venv-optimizers
 
-.PHONY: plan test check slow reports readme published validate clean
+.PHONY: plan test check slow reports readme published optimizers validate clean
 
 plan: $(STAMP)  ## the main job, offline: does Llama-3.1-8B QLoRA fit, and on what?
 	HF_HUB_OFFLINE=1 $(BIN)/anatomy plan meta-llama/Llama-3.1-8B --method qlora --r 64
@@ -30,6 +31,9 @@ readme: $(STAMP)  ## put the commands' real output into the README
 published: $(PUBLISHED)/.installed  ## rehearse published runs with the versions that were measured
 	$(PUBLISHED)/bin/python -m anatomy.validation.published --same-versions -o reports
 
+optimizers: $(OPTIMIZERS)/.installed  ## what every optimizer takes, with every package that makes one
+	PYTHONPATH=$(OPTIMIZERS) $(BIN)/anatomy optimizers -o reports/optimizers.md
+
 validate: $(STAMP)  ## the grid that suits this machine; run again, it goes on where it was
 	$(BIN)/anatomy validate
 
@@ -49,5 +53,10 @@ $(PUBLISHED)/.installed: constraints-published.txt
 	$(PUBLISHED)/bin/pip install -q -c constraints-published.txt torch transformers peft bitsandbytes accelerate numpy
 	touch $@
 
+# Beside the others' versions, not among them: what these would pull in is there already.
+$(OPTIMIZERS)/.installed: $(STAMP) constraints-optimizers.txt
+	$(BIN)/pip install -q --no-deps --upgrade --target $(OPTIMIZERS) -r constraints-optimizers.txt
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(PUBLISHED)
+	rm -rf $(VENV) $(PUBLISHED) $(OPTIMIZERS)

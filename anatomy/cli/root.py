@@ -14,6 +14,7 @@ _COMMANDS: dict[str, str] = {
     "profile": "Real training steps on this machine, beside what was predicted.",
     "validate": "A grid of runs, predicted and measured; the accuracy.",
     "models": "The models that are known without a network.",
+    "optimizers": "What every optimizer takes for a parameter, beside the textbooks.",
     "gpus": "The GPUs that runs are fitted onto.",
     "env": "Versions and hardware, for a bug report.",
 }

@@ -53,6 +53,8 @@ class Rehearsal:
     """Installed versions of the libraries that were rehearsed."""
     flops: Flops
     """Of one optimizer step, all its micro-batches together."""
+    paged_bytes: int = 0
+    """Optimizer states in unified memory, off the device until they are touched."""
 
 
 def rehearse(
@@ -206,6 +208,7 @@ class Rehearsing:
             not_modelled=(*NOT_MODELLED, *self.cast.not_modelled, *self.unknown()),
             versions=versions,
             flops=self._flops(),
+            paged_bytes=self.stage.paged[0],
         )
 
     def _flops(self) -> Flops:

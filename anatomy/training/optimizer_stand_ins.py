@@ -15,6 +15,7 @@ class AnyPrecision(torch.optim.Optimizer):
     def __init__(self, params: Any, **settings: Any) -> None:
         super().__init__(params, settings)
 
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def step(self, closure: Any = None) -> None:
         """One parameter after the other, as there: the two temporaries of one live until the next has its own."""
         for group in self.param_groups:
@@ -40,6 +41,7 @@ class Grok(torch.optim.Optimizer):
     def __init__(self, params: Any, **settings: Any) -> None:
         super().__init__(params, settings)
 
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def step(self, closure: Any = None) -> None:
         """The copies of one parameter live until the next one's have replaced them."""
         for group in self.param_groups:
