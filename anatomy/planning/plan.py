@@ -106,7 +106,7 @@ class Plan:
             "model": self.model.to_dict(),
             "recipe": complete(self.recipe).to_dict(),
             "adapted": dict(self.adapted),
-            "config": None if self.config is None else self.config.to_dict(self.recipe),
+            "config": None if self.config is None else self.config.to_dict(self.recipe, self.adapted),
             "parameters": {"total": self.total_parameters, "trainable": self.trainable_parameters},
             "targets": list(self.targets),
             "peak": self._peak(),

@@ -1,6 +1,6 @@
 """Reading: what a trainer's file says of a run, key by key."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -84,23 +84,23 @@ class Reading:
             )
         return found
 
-    def overridden(self, recipe: Recipe) -> tuple[str, ...]:
-        """Settings of the file that `recipe`, which was run, has with another value: the command line's."""
-        ran = recipe.to_dict()
-        said = self.recipe.to_dict()
-        return tuple(name for name in said if name in self.given and said[name] != ran[name])
+    def overridden(self, recipe: Recipe, adapted: Collection[str] = ()) -> tuple[str, ...]:
+        """Settings of the file, or of its trainer, that `recipe`, which was run, has with another value: the command
+        line's. `adapted`: those that were changed because the model cannot run them."""
+        said, ran = self.recipe.to_dict(), recipe.to_dict()
+        made = {*self.given, *self.defaults} - {*adapted}
+        return tuple(name for name in said if name in made and said[name] != ran[name])
 
-    def to_dict(self, recipe: Recipe) -> dict[str, Any]:
-        """`config` of `plan --json`, for the recipe that was run."""
-        fates: Iterator[tuple[str, Fate]] = iter(_NAMES.items())
+    def to_dict(self, recipe: Recipe, adapted: Collection[str] = ()) -> dict[str, Any]:
+        """`config` of `plan --json`; the arguments are those of `overridden`."""
         return {
             "file": self.file,
             "kind": self.kind,
             "trainer": self.trainer,
             "model": self.model,
             "revision": self.revision,
-            **{name: [key.to_dict() for key in self.of(fate)] for name, fate in fates},
-            "overridden": list(self.overridden(recipe)),
+            **{name: [key.to_dict() for key in self.of(fate)] for name, fate in _NAMES.items()},
+            "overridden": list(self.overridden(recipe, adapted)),
         }
 
 

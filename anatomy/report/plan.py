@@ -43,7 +43,7 @@ def plan_document(plan: Plan) -> Document:
         blocks.append(Notes(title="Warnings", items=plan.warnings, tone="caution"))
     blocks += [_breakdown(plan), _fits(plan), _resting(plan), _recipe(plan)]
     if plan.config is not None:
-        blocks.append(config_facts(plan.config, plan.recipe))
+        blocks.append(config_facts(plan.config, plan.recipe, plan.adapted))
     if plan.notes:
         blocks.append(Notes(title="About the model", items=plan.notes))
     blocks += [

@@ -1,6 +1,6 @@
 """What `anatomy plan` says of a trainer's file: which keys made the recipe, which did not, and why."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from anatomy.planning.reading import Fate, Key, Reading
 from anatomy.report.document import Facts, as_json
@@ -10,15 +10,16 @@ SHOWN = 12
 """Keys without effect that are named; JSON and csv have all of them, with reasons."""
 
 
-def config_facts(config: Reading, recipe: Recipe) -> Facts:
-    """The keys of the file by what became of them; `recipe` is the one that was run."""
-    return Facts(title=f"Read from {config.file} as {config.trainer}", items=tuple(_items(config, recipe)))
+def config_facts(config: Reading, recipe: Recipe, adapted: Collection[str]) -> Facts:
+    """The keys of the file by what became of them; `recipe` is the one that was run, `adapted` what the model changed."""
+    items = tuple(_items(config, config.overridden(recipe, adapted)))
+    return Facts(title=f"Read from {config.file} as {config.trainer}", items=items)
 
 
-def _items(config: Reading, recipe: Recipe) -> Iterator[tuple[str, str]]:
+def _items(config: Reading, changed: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     yield from _said("used", config, "used")
     yield from _said(f"{config.kind}'s defaults", config, "default")
-    if changed := config.overridden(recipe):
+    if changed:
         yield "changed by flags", ", ".join(changed)
     if ignored := [key.name for key in config.of("ignored") if key.value is not None]:
         more = len(ignored) - SHOWN
