@@ -87,8 +87,12 @@ def stage(
 
 def _skeleton(blueprint: Blueprint, recipe: Recipe, trust: bool) -> "Skeleton":
     from anatomy.architecture.skeleton import build_skeleton
+    from anatomy.training.vocabulary import add_tokens
 
-    return build_skeleton(blueprint, dtype=recipe.weight_dtype, attn=recipe.attn, trust_remote_code=trust)
+    skeleton = build_skeleton(blueprint, dtype=recipe.weight_dtype, attn=recipe.attn, trust_remote_code=trust)
+    if recipe.add_tokens:
+        add_tokens(skeleton.model, recipe.add_tokens)
+    return skeleton
 
 
 def _adapted(

@@ -30,11 +30,13 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 _TYPES: dict[str, Any] = {
     **{name: click.Choice(values) for name, values in _CHOICES.items()},
-    **dict.fromkeys(("r", "alpha", "last_n", "batch_size", "seq_len", "grad_accum"), click.INT),
+    **dict.fromkeys(("r", "alpha", "last_n", "bottleneck", "add_tokens", "batch_size", "seq_len", "grad_accum"), click.INT),
     **dict.fromkeys(("dropout", "max_grad_norm", "weight_decay"), click.FLOAT),
 }
 _VALUES: dict[str, str] = {
     "method": "What is trained: every weight, or adapters. peft, qpeft: the adapters that --peft-type names.",
+    "bottleneck": "Width of the adapters of --method houlsby or pfeiffer.",
+    "add_tokens": "Tokens added to the vocabulary.",
     "last_n": "Blocks that --method last-n trains, counted from the end.",
     "r": "Rank of the adapters.",
     "alpha": "LoRA's scaling numerator; twice the rank when left out.",

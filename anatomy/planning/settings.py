@@ -40,6 +40,7 @@ _NEEDS: dict[str, tuple[Test, str]] = {
         ("quant_type", "double_quant", "kbit_prepare"),
         (lambda recipe: recipe.quantized, "a quantized base (qlora)"),
     ),
+    "bottleneck": (lambda recipe: recipe.method in ("houlsby", "pfeiffer"), "method houlsby or pfeiffer"),
     **dict.fromkeys(("last_n", "train_head"), (lambda recipe: recipe.method == "last-n", "method last-n")),
     "load_dtype": (lambda recipe: recipe.autocast_dtype is not None, "a mixed precision"),
     "optim_args": (

@@ -1,9 +1,10 @@
-"""Names in a model that PEFT has wrapped, and what they were before."""
+"""Names in a model whose layers adapters have wrapped, and what they were before."""
 
 from collections.abc import Callable
 from typing import Any
 
 from anatomy.rehearsal.attribution import OUTSIDE
+from anatomy.training.bottleneck import Bottleneck
 
 
 class AdaptedNames:
@@ -37,7 +38,7 @@ _HELD = ("base_layer", "original_module", "model")
 
 
 def _held(module: Any) -> str | None:
-    if not type(module).__module__.startswith("peft."):
+    if not (isinstance(module, Bottleneck) or type(module).__module__.startswith("peft.")):
         return None
     return next((name for name in _HELD if name in module._modules), None)
 

@@ -153,7 +153,18 @@ def optimizer_assumptions(recipe: Recipe) -> tuple[str, ...]:
             "every parameter has an optimizer of its own and is updated in backward, where its gradient is a temporary: "
             "torchtune does this, Hugging Face's Trainer does not"
         )
+    if recipe.add_tokens:
+        said.append(
+            f"{recipe.add_tokens:,} tokens are added to the vocabulary of the config{_frozen_rows(recipe)}"
+        )
     return tuple(said)
+
+
+def _frozen_rows(recipe: Recipe) -> str:
+    trained = recipe.peft_options.keys() & {"modules_to_save", "trainable_token_indices"}
+    if not recipe.uses_adapters or trained or recipe.adapter_type == "TRAINABLE_TOKENS":
+        return ""
+    return ", whose rows stay frozen: --peft modules_to_save or trainable_token_indices trains them"
 
 
 def unique_parameters(model: Any) -> list[Any]:

@@ -1,9 +1,10 @@
-"""Which of a model's own weights are trained: all, biases alone (BitFit), or the last blocks and the head."""
+"""Which weights are trained without PEFT: all, biases alone (BitFit), the last blocks and the head, bottlenecks."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from anatomy.errors import RecipeError
+from anatomy.training.bottleneck import PLACEMENTS, add_bottlenecks
 from anatomy.training.recipe import Recipe
 
 
@@ -68,5 +69,6 @@ TRAINED: Mapping[str, Callable[[Any, Recipe], Iterable[Any]]] = {
     "full": _all,
     "bitfit": _biases,
     "last-n": _last,
+    **dict.fromkeys(PLACEMENTS, add_bottlenecks),
 }
-"""Method without adapters -> the weights that it trains."""
+"""Method without PEFT -> the weights that it trains."""

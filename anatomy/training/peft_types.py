@@ -127,6 +127,8 @@ METHODS: Mapping[str, Method] = {
     "full": Method(),
     "last-n": Method(),
     "bitfit": Method(),
+    "houlsby": Method(),
+    "pfeiffer": Method(),
     "lora": Method(peft_type="LORA"),
     "qlora": Method(peft_type="LORA", quantized=True),
     "rslora": Method(peft_type="LORA", options={"use_rslora": True}),

@@ -45,6 +45,10 @@ class Recipe:
     """Blocks that the method `last-n` trains, counted from the end; 0 for the head alone."""
     train_head: bool = True
     """Whether the method `last-n` trains the head; a tied head is the embedding as well."""
+    bottleneck: int = 64
+    """Width of the adapters of the methods `houlsby` and `pfeiffer`."""
+    add_tokens: int = 0
+    """Tokens added to the vocabulary: rows of the embedding and of the head, by the model's own resizing."""
     quant_type: QuantType = "nf4"
     """4-bit code of a quantized base."""
     double_quant: bool = True
@@ -272,7 +276,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "load_dtype": (None, *get_args(LoadDType)),
 }
 _AT_LEAST: dict[str, int] = {
-    **dict.fromkeys(("r", "alpha", "batch_size", "seq_len", "grad_accum"), 1),
-    **dict.fromkeys(("max_grad_norm", "last_n", "weight_decay"), 0),
+    **dict.fromkeys(("r", "alpha", "bottleneck", "batch_size", "seq_len", "grad_accum"), 1),
+    **dict.fromkeys(("max_grad_norm", "last_n", "add_tokens", "weight_decay"), 0),
 }
 _DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(Recipe)} | {"alpha": "twice r"}

@@ -70,6 +70,8 @@ CASES = [
     ("llama", {"optimizer": "adafactor", "grad_accum": 2}),
     ("llama", {"optimizer": "sgd", "max_grad_norm": 0.0}),
     ("llama", {"method": "qlora"}),
+    ("t5", {"method": "houlsby", "bottleneck": 8}),
+    ("gpt2", {"method": "pfeiffer", "gradient_checkpointing": "reentrant"}),
     ("llama", {"optimizer": "sgd", "optim_args": "momentum=0.9", "weight_decay": 0.1}),
 ]
 
