@@ -7,7 +7,14 @@ Schema, defaults and meaning: axolotl 0.19.0, `axolotl/utils/schemas/` (pydantic
 from anatomy.errors import RecipeError
 from anatomy.trainers.axolotl_caveats import CAVEATS
 from anatomy.trainers.axolotl_unimportant import UNIMPORTANT
-from anatomy.trainers.shared import OPTIMIZER_ARGUMENTS, attention, checkpointing, optimizer, precision
+from anatomy.trainers.shared import (
+    OPTIMIZER_ARGUMENTS,
+    attention,
+    checkpointing,
+    mapping,
+    optimizer,
+    precision,
+)
 from anatomy.trainers.table import (
     Rule,
     Settings,
@@ -79,11 +86,10 @@ def _precision(values: Values) -> Settings:
 
 
 def _quantization(values: Values) -> Settings:
-    changed = values.get("bnb_config_kwargs")
     options = {
         "bnb_4bit_quant_type": "nf4",
         "bnb_4bit_use_double_quant": True,
-        **(changed if isinstance(changed, dict) else {}),
+        **mapping(values.get("bnb_config_kwargs")),
     }
     return {
         "quant_type": options["bnb_4bit_quant_type"],

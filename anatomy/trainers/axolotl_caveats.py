@@ -1,6 +1,6 @@
 """What axolotl does and a recipe cannot say."""
 
-from anatomy.trainers.shared import attention, other_checkpointing
+from anatomy.trainers.shared import attention, other_checkpointing, others_inside
 from anatomy.trainers.table import Caveat, Values, on
 
 _KERNELS = ("lora_mlp_kernel", "lora_qkv_kernel", "lora_o_kernel", "lora_embedding_kernel")
@@ -93,6 +93,12 @@ CAVEATS = (
         ),
     ),
     other_checkpointing("gradient_checkpointing_kwargs"),
+    others_inside(
+        "bnb_config_kwargs",
+        ("bnb_4bit_quant_type", "bnb_4bit_use_double_quant", "bnb_4bit_quant_storage", "load_in_4bit"),
+        "only the code and double quantization are read of it; which layers are quantized, and what they compute in, can "
+        "differ",
+    ),
     Caveat(
         keys=("selective_checkpointing",), effect="some operators' outputs are kept: more memory than planned"
     ),

@@ -1,6 +1,7 @@
 """What the trainers have in common: precision, checkpointing, attention, padding, LoRA, optimizers."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, get_args
 
@@ -38,22 +39,33 @@ def autocast(values: Values, bf16: str = "bf16", fp16: str = "fp16") -> str | No
 
 def checkpointing(switched_on: bool, kwargs: Any, *, reentrant: bool = False) -> Settings:
     """Gradient checkpointing and its `gradient_checkpointing_kwargs`; `reentrant` where they do not say."""
-    options = kwargs if isinstance(kwargs, Mapping) else {}
+    options = mapping(kwargs)
     kind = "reentrant" if on(options.get("use_reentrant", reentrant)) else "non-reentrant"
     return {"gradient_checkpointing": kind if switched_on else "off"}
 
 
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Settings inside a key; Hugging Face's arguments also take them as JSON in a string."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return {}
+    return value if isinstance(value, Mapping) else {}
+
+
+def others_inside(key: str, read: Iterable[str], effect: str) -> Caveat:
+    """What stands in a key beside the settings that are `read`, or that change nothing."""
+    return Caveat(keys=(key,), effect=effect, when=lambda values: bool({*mapping(values.get(key))} - {*read}))
+
+
 def other_checkpointing(key: str) -> Caveat:
     """Checkpoint arguments beside `use_reentrant`: every n-th block, selective ones."""
-    return Caveat(
-        keys=(key,),
-        effect="only use_reentrant is read of it; blocks that are not checkpointed keep their activations: more memory",
-        when=lambda values: bool({*_mapping(values.get(key))} - {"use_reentrant"}),
+    return others_inside(
+        key,
+        ("use_reentrant", "preserve_rng_state", "determinism_check"),
+        "only use_reentrant is read of it; blocks that are not checkpointed keep their activations: more memory",
     )
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def attention(value: Any) -> Settings:

@@ -4,12 +4,9 @@ Schema, defaults and meaning: trl 1.16.0, `trainer/*_config.py` and `scripts/uti
 `trainer/utils.py` (`get_peft_config`, `get_quantization_config`), `trainer/sft_trainer.py` (loss, casts).
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 from anatomy.errors import RecipeError
 from anatomy.trainers import training_arguments, trl_caveats
-from anatomy.trainers.shared import STORED_WORDS, attention, autocast, dtype, padding, precision
+from anatomy.trainers.shared import STORED_WORDS, attention, autocast, dtype, mapping, padding, precision
 from anatomy.trainers.table import (
     Rule,
     Settings,
@@ -43,11 +40,6 @@ def _method(values: Values) -> Settings:
     return {"method": "full"}
 
 
-def _model_kwargs(values: Values) -> Mapping[str, Any]:
-    found = values.get("model_init_kwargs")
-    return found if isinstance(found, Mapping) else {}
-
-
 def _precision(values: Values) -> Settings:
     """bf16 where nothing is said of fp16. The command line loads in fp32 where nothing is said of the dtype."""
     kind = autocast(values) if values.get("bf16") is not None or on(values.get("fp16")) else "bf16"
@@ -56,7 +48,9 @@ def _precision(values: Values) -> Settings:
 
 def _attention(values: Values) -> Settings:
     return attention(
-        _model_kwargs(values).get("attn_implementation") or values.get("attn_implementation") or "sdpa"
+        mapping(values.get("model_init_kwargs")).get("attn_implementation")
+        or values.get("attn_implementation")
+        or "sdpa"
     )
 
 

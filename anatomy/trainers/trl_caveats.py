@@ -3,14 +3,14 @@
 from typing import Any
 
 from anatomy.trainers import training_arguments
-from anatomy.trainers.shared import dtype, other_attention
+from anatomy.trainers.shared import dtype, mapping, other_attention, others_inside
 from anatomy.trainers.table import Caveat, Values, joined, on
 
 
 def loaded(values: Values) -> Any:
     """The dtype that weights are loaded in: the command line's default is float32, a trainer's own transformers'."""
-    kwargs = values.get("model_init_kwargs")
-    said = kwargs.get("dtype", kwargs.get("torch_dtype")) if isinstance(kwargs, dict) else None
+    kwargs = mapping(values.get("model_init_kwargs"))
+    said = kwargs.get("dtype", kwargs.get("torch_dtype"))
     usual = "float32" if "model_name_or_path" in values else "auto"
     return said or values.get("dtype") or usual
 
@@ -58,6 +58,11 @@ CAVEATS = (
         when=lambda values: on(values.get("load_in_4bit")) and dtype(loaded(values)) == "fp32",
     ),
     other_attention("attn_implementation"),
+    others_inside(
+        "model_init_kwargs",
+        ("dtype", "torch_dtype", "attn_implementation", "revision", "trust_remote_code", "use_cache", "device_map"),
+        "only dtype and attn_implementation are read of it; the rest can change how weights are kept",
+    ),
     Caveat(
         keys=("activation_offloading",),
         effect="activations are offloaded to the host: less memory than planned",

@@ -15,6 +15,12 @@ PEFT = {**TRL, "use_peft": True}
         (TRL, {"dtype": "bfloat16"}, {"load_dtype": "bf16"}),
         (TRL, {"torch_dtype": "bfloat16"}, {"load_dtype": "bf16"}),  # its older name
         (TRL, {"model_init_kwargs": {"dtype": "bfloat16"}}, {"load_dtype": "bf16"}),
+        (TRL, {"model_init_kwargs": '{"dtype": "bfloat16"}'}, {"load_dtype": "bf16"}),  # JSON in a string
+        (
+            TRL,
+            {"gradient_checkpointing_kwargs": '{"use_reentrant": true}'},
+            {"gradient_checkpointing": "reentrant"},
+        ),
         (TRL, {"bf16": False, "dtype": "bfloat16"}, {"precision": "bf16"}),
         (TRL, {"fp16": True}, {"precision": "fp16-mixed"}),
         (TRL, {"bf16": False}, {"precision": "fp32"}),
@@ -58,6 +64,7 @@ def test_settings_of_trl(reading, base, said, settings):
         (TRL, {"env": {"PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"}}, {"env", "loss_type"}),
         (TRL, {"env": {"WANDB_PROJECT": "x"}}, {"loss_type"}),
         (TRL, {"gradient_checkpointing_kwargs": {"use_reentrant": False}}, {"loss_type"}),
+        (TRL, {"model_init_kwargs": '{"use_kernels": true}'}, {"model_init_kwargs", "loss_type"}),
         (TRL, {"gradient_checkpointing_kwargs": {"every_n_layers": 2}}, {"gradient_checkpointing_kwargs", "loss_type"}),
     ],
 )  # fmt: skip
