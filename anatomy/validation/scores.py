@@ -7,9 +7,9 @@ from typing import Any
 from anatomy.errors import AnatomyError
 from anatomy.memory.timeline import Phase
 from anatomy.planning.words import where
+from anatomy.profiling.cells.results import FailedCell
 from anatomy.profiling.measurement import Failure
 from anatomy.profiling.record import Record
-from anatomy.profiling.cells.results import FailedCell
 from anatomy.validation.accuracy import Accuracy, accuracies
 from anatomy.validation.cell import Cell, cell_of
 from anatomy.validation.comparison import ProfileComparison, compare
