@@ -66,9 +66,9 @@ def optimizers(
 
 
 def _names(only: Collection[str] | None) -> tuple[str, ...]:
-    from anatomy.training.optimizer_names import check_optimizer, optimizer_names
+    from anatomy.training.optimizer_names import check_optimizer, known_names
 
-    known = optimizer_names() or tuple(OPTIMIZERS)
+    known = known_names() or tuple(OPTIMIZERS)
     for name in only or ():
         check_optimizer(name, known)
     return known if only is None else tuple(name for name in known if name in only)

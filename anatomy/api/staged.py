@@ -55,10 +55,10 @@ def asked_recipe(
 ) -> tuple[Recipe, set[str]]:
     """The recipe that was asked for, and the names of its settings that someone chose. Raises RecipeError."""
     from anatomy.planning.settings import make_recipe
-    from anatomy.training.optimizer_names import check_optimizer, optimizer_names
+    from anatomy.training.optimizer_names import check_optimizer, known_names
 
     asked = make_recipe(options, recipe)
-    if (known := optimizer_names()) is not None:
+    if (known := known_names()) is not None:
         check_optimizer(asked.optimizer, known)
     if chosen is None:
         chosen = () if recipe is None else recipe.to_dict()

@@ -121,6 +121,11 @@ TEXTBOOK: Mapping[str, Textbook] = {
         )
         for layerwise in ("", "_layerwise")
     },
+    "muon": Textbook(
+        said=4.0,
+        source="Jordan et al. 2024 (kellerjordan.github.io/posts/muon): one momentum",
+        why=f"{_DTYPE}; AdamW's two for embeddings; Newton-Schulz steps of one matrix, in bf16",
+    ),
     "stable_adamw": Textbook(
         said=8.0, source=_DOCS, why=f"{_DTYPE}, and a third state there for Kahan's sum"
     ),

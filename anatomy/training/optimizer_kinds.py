@@ -150,8 +150,15 @@ OPTIMIZERS: Mapping[str, OptimizerKind] = {
         reads=("max_lr", "kahan_sum", "decouple_lr"),
         note="torch-optimi's Triton kernels update in place, as they do on CUDA where Triton is installed",
     ),
+    "muon": OptimizerKind(
+        note="muon is no optimizer of the Trainer's: torch.optim.Muon has the matrices of hidden layers, fused AdamW "
+        "embeddings, the head and what is no matrix",
+    ),
 }
-"""Every name that transformers knows."""
+"""Every name that transformers knows, and then those of our own."""
+
+OWN = ("muon",)
+"""Names that no Trainer knows, of optimizers that torch has."""
 
 UNKNOWN = OptimizerKind()
 """A name that another version of transformers may know: tried as it is."""

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from anatomy.errors import RecipeError
+from anatomy.training.optimizer_kinds import OWN
 
 SUGGESTED = 4
 """Names that a hint gives at most."""
@@ -30,13 +31,19 @@ def optimizer_names() -> tuple[str, ...] | None:
     return tuple(value for value in values if isinstance(value, str)) or None
 
 
+def known_names() -> tuple[str, ...] | None:
+    """Every name that a recipe may have: transformers' and our own. None where transformers' cannot be told."""
+    names = optimizer_names()
+    return None if names is None else (*names, *OWN)
+
+
 def check_optimizer(name: str, known: Sequence[str]) -> None:
     """Raises RecipeError, with close matches, for a name that is not among the `known` ones."""
     if name in known:
         return
     close = _close(name.strip().lower().replace("-", "_"), known)
     raise RecipeError(
-        f"{name!r} is not an optimizer that transformers knows.",
+        f"{name!r} is not an optimizer that is known.",
         hint=f"did you mean {', '.join(close)}?" if close else f"known: {', '.join(known)}",
     )
 

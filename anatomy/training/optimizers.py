@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from anatomy.errors import RecipeError
-from anatomy.training.optimizer_kinds import OptimizerKind, kind_of, parsed_args
+from anatomy.training.optimizer_kinds import OWN, OptimizerKind, kind_of, parsed_args
 from anatomy.training.optimizer_names import check_optimizer
 from anatomy.training.recipe import Recipe
 from anatomy.versions import installed
@@ -29,7 +29,7 @@ def build_optimizer(model: Any, recipe: Recipe) -> Any:
     from transformers.training_args import OptimizerNames
 
     name, kind = recipe.optimizer, kind_of(recipe.optimizer)
-    check_optimizer(name, [known.value for known in OptimizerNames])
+    check_optimizer(name, [*(known.value for known in OptimizerNames), *OWN])
     if kind.refused:
         raise RecipeError(
             f"optimizer {name!r} {kind.refused}.", hint="adamw_torch_fused is the same on a CUDA GPU"
@@ -71,6 +71,10 @@ def _made(model: Any, recipe: Recipe, kind: OptimizerKind) -> Any:
         from anatomy.training.optimizer_stand_ins import stand_in
 
         trainer.optimizer_cls_and_kwargs = stand_in(recipe.optimizer, parsed_args(recipe.optim_args))
+    if recipe.optimizer in OWN:
+        from anatomy.training.muon import muon
+
+        return muon(trainer)
     optimizer = _in_backward(trainer) if recipe.optimizer_in_backward else trainer.create_optimizer()
     if hasattr(
         optimizer, "fused_backward"
@@ -85,7 +89,7 @@ def _arguments(recipe: Recipe) -> SimpleNamespace:
     targets = recipe.optim_target_modules
     return SimpleNamespace(
         **_ARGUMENTS,
-        optim=OptimizerNames(recipe.optimizer),
+        optim=None if recipe.optimizer in OWN else OptimizerNames(recipe.optimizer),
         optim_args=recipe.optim_args,
         optim_target_modules=list(targets) if isinstance(targets, tuple) else targets,
         weight_decay=recipe.weight_decay,
@@ -94,7 +98,10 @@ def _arguments(recipe: Recipe) -> SimpleNamespace:
 
 
 def _in_backward(trainer: Any) -> Any:
-    """The Trainer's class and groups, with an optimizer for each parameter."""
+    """The Trainer's class and groups, with an optimizer for each parameter.
+
+    As in torchtune, bitsandbytes is not told to leave embeddings 32-bit states, which the Trainer does afterwards.
+    """
     from anatomy.training.in_backward import InBackward
 
     cls, kwargs = trainer.optimizer_cls_and_kwargs or trainer.get_optimizer_cls_and_kwargs(

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 from anatomy.errors import RecipeError
-from anatomy.training.optimizer_kinds import kind_of, parsed_args
+from anatomy.training.optimizer_kinds import OWN, kind_of, parsed_args
 from anatomy.training.peft_types import ALL_LINEAR as ALL_LINEAR
 from anatomy.training.peft_types import METHODS, PEFT_DEFAULT, PEFT_TYPES, PeftType, own_defaults
 
@@ -189,6 +189,7 @@ class Recipe:
         for reason, hint in (
             (kind.in_backward and "updates in backward already", "leave optimizer_in_backward out"),
             (kind.low_rank and "has a layerwise variant for that", f"use {self.optimizer}_layerwise"),
+            (self.optimizer in OWN and "is made of two, for different parameters", "use adamw_torch_fused"),
         ):
             if reason:
                 raise RecipeError(f"optimizer {self.optimizer!r} {reason}.", hint=hint)

@@ -16,7 +16,7 @@ from anatomy.render import render
 from anatomy.render.style import Style
 from anatomy.report.document import Notes, Table
 from anatomy.report.optimizers import optimizers_document
-from anatomy.training.optimizer_names import optimizer_names
+from anatomy.training.optimizer_names import known_names
 from anatomy.versions import installed
 
 REPORT = Path(__file__).parents[2] / "reports" / "optimizers.md"
@@ -37,7 +37,7 @@ ALIKE = {
 
 @pytest.fixture(scope="module")
 def costs() -> OptimizerTable:
-    return api.optimizers(only=[name for name in optimizer_names() if name not in ALIKE])
+    return api.optimizers(only=[name for name in known_names() if name not in ALIKE])
 
 
 def text(costs: OptimizerTable, form: str) -> str:
@@ -45,7 +45,7 @@ def text(costs: OptimizerTable, form: str) -> str:
 
 
 def test_every_name_stands_once(costs):
-    names = [name for name in optimizer_names() if name not in ALIKE]
+    names = [name for name in known_names() if name not in ALIKE]
     assert [row.name for row in costs.rows] == names
     assert [row[0] for row in optimizers_document(costs).table.rows] == names
     for row in costs.rows:

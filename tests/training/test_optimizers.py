@@ -13,13 +13,13 @@ from anatomy.errors import RecipeError
 from anatomy.memory.timeline import Category
 from anatomy.rehearsal.rehearse import Rehearsal, rehearse
 from anatomy.training.in_backward import held_by
-from anatomy.training.optimizer_kinds import OPTIMIZERS
+from anatomy.training.optimizer_kinds import OPTIMIZERS, OWN
 from anatomy.training.optimizers import build_optimizer, state_tensors
 from anatomy.training.recipe import Recipe
 from anatomy.versions import installed
 
 FATES = {
-    "rehearsed": {"adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "adagrad", "rmsprop"},
+    "rehearsed": {"adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "adagrad", "rmsprop", "muon"},
     "modelled": {"adamw_anyprecision", "grokadamw"},
     "refused": {
         "adamw_torch_xla",
@@ -40,7 +40,7 @@ PACKAGES = {
     "torch-optimi": 1,
 }
 """Package -> how many names it makes."""
-NAMES = [name.value for name in OptimizerNames]
+NAMES = [*(name.value for name in OptimizerNames), *OWN]
 
 
 def small_model(device: str = "meta") -> nn.Module:
@@ -170,6 +170,15 @@ def test_gradients_to_clip_are_refused() -> None:
 def test_target_modules_have_to_be_named() -> None:
     with pytest.raises(RecipeError, match="optim_target_modules has to name"):
         build_optimizer(small_model(), Recipe(method="full", optimizer="galore_adamw"))
+
+
+def test_muon_has_the_hidden_matrices_and_adamw_the_rest() -> None:
+    """One momentum for the seven matrices of the block, two moments for the tied embedding and three norms."""
+    result = rehearsed(recipe_of("muon"))
+    matrices, others = 4 * 64 * 64 + 3 * 64 * 128, 2 * 64 * 64 + 3 * 64
+    states = sum(b.bytes for b in result.timeline.blocks if b.category is Category.OPTIMIZER)
+    counters = 5 * 4
+    assert states == 2 * matrices + 4 * others + counters
 
 
 def test_an_unknown_name_gets_close_ones() -> None:
