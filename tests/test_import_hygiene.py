@@ -54,6 +54,7 @@ def headers_only(tmp_path: Path) -> Path:
         ["--version"],
         ["validate", "--help"],
         ["plan", "--help"],
+        ["compare", "--help"],
         ["profile", "--help"],
         ["plan", "--print-recipe"],
     ],

@@ -11,6 +11,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 _GROUPS: dict[str, tuple[str, ...]] = {
+    "Compared": ("methods", "optimizers", "precisions", "quant_types", "checkpointing_values"),
     "Run": ("weights", "steps", "warmup", "device", "save", "open_"),
     "Model": ("revision", "overrides", "trust_remote_code"),
     "Output": ("depth", "format_", "as_json", "output", "no_progress"),
@@ -23,11 +24,15 @@ class GroupedCommand(click.Command):
     """A command whose help lists its options under headings."""
 
     own_heading = "Options"
+    first_headings: tuple[str, ...] = ()
+    """Headings that stand before the own one."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The options, the command's own first."""
+        """The options, the command's own before the shared ones."""
         heading_of = {name: heading for heading, names in _GROUPS.items() for name in names}
-        records: dict[str, list[tuple[str, str]]] = {self.own_heading: []}
+        records: dict[str, list[tuple[str, str]]] = {
+            heading: [] for heading in (*self.first_headings, self.own_heading)
+        }
         for option in self.get_params(ctx):
             if isinstance(option, click.Option) and (record := option.get_help_record(ctx)):
                 heading = "Output" if "--help" in option.opts else heading_of.get(option.name or "")
