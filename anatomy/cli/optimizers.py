@@ -38,7 +38,11 @@ def command(
     """
     form = chosen_format(format_, as_json, output)
     changed = parse_overrides(overrides)
+    if model is None and (changed or any(options.values())):
+        raise click.UsageError("--set and --revision want a MODEL.", ctx=click.get_current_context())
     names = None if only is None else tuple(name.strip() for name in only.split(",") if name.strip())
+    if names == ():
+        raise click.UsageError("--only names nothing.", ctx=click.get_current_context())
     from anatomy import api
     from anatomy.report.optimizers import optimizers_document
 
