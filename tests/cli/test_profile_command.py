@@ -40,6 +40,7 @@ def test_flags_are_passed_on(run, asked):
     assert reference == "org/model"
     options.pop("progress")
     assert options == {
+        "config": None,
         "recipe": Recipe(method="full", seq_len=64),
         "chosen": frozenset({"method", "seq_len"}),
         "weights": "real",
