@@ -8,6 +8,7 @@ from anatomy.memory.footprint import footprint
 from anatomy.memory.timeline import Category, Phase
 from anatomy.rehearsal.rehearse import Rehearsal, rehearse
 from anatomy.training.recipe import Recipe
+from anatomy.units import format_bytes
 
 # Bytes a parameter of the linear layers, in bf16 training (states take the weights' dtype in torch, 1 byte and a
 # scale for 256 in bitsandbytes' 8-bit optimizers, 4 bytes in its 32-bit ones).
@@ -67,6 +68,32 @@ def test_paged_states_are_off_the_device(optimizer: str) -> None:
     resident = rehearsed(optimizer.removeprefix("paged_").replace("adamw_32bit", "adamw_torch"))
     assert state_bytes(paged) < 0.25 * max(state_bytes(resident), 4 * LINEAR)
     assert any("paged" in line for line in paged.not_modelled)
+    assert paged.paged_bytes >= (1 if "8bit" in optimizer or "lion" in optimizer else 8) * LINEAR
+    said = next(line for line in paged.assumptions if "unified memory" in line)
+    assert said.startswith(format_bytes(paged.paged_bytes))
+
+
+@pytest.mark.parametrize(("optimizer", "copies"), [("sgd", 1), ("rmsprop", 1), ("adagrad", 0)])
+def test_weight_decay_that_is_not_decoupled_copies_the_gradients(optimizer: str, copies: int) -> None:
+    """torch/optim: sgd and rmsprop add the decay to a copy of all gradients; adagrad has one anyway, for its update."""
+
+    def peak(decay: float) -> int:
+        run = rehearsed(optimizer, max_grad_norm=0.0, weight_decay=decay)
+        return footprint(run.timeline).phase_peaks[Phase.OPTIMIZER]
+
+    assert peak(0.1) - peak(0.0) == pytest.approx(copies * 2 * (LINEAR + REST), rel=0.02)
+
+
+def test_an_optimizer_in_backward_never_has_all_gradients() -> None:
+    usual = rehearsed("adamw_torch_fused", max_grad_norm=0.0)
+    at_once = rehearsed("adamw_torch_fused", max_grad_norm=0.0, optimizer_in_backward=True)
+    assert state_bytes(at_once) == state_bytes(usual)
+    saved = (
+        footprint(usual.timeline).resting[Phase.BACKWARD]
+        - footprint(at_once.timeline).resting[Phase.BACKWARD]
+    )
+    assert saved == pytest.approx(2 * (LINEAR + REST), rel=0.001)
+    assert any("torchtune" in line for line in at_once.assumptions)
 
 
 def test_fused_adam_has_no_temporary_and_foreach_has_one_of_all_parameters() -> None:
