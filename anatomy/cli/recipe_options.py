@@ -25,13 +25,19 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "method": tuple(METHODS),
     "quant_type": get_args(recipes.QuantType),
     "precision": get_args(recipes.Precision),
+    "quant_storage": get_args(recipes.QuantStorage),
+    "kbit_prepare": get_args(recipes.KbitPrepare),
+    "adapter_dtype": get_args(recipes.AdapterDType),
     "attn": get_args(recipes.Attention),
     "load_dtype": get_args(recipes.LoadDType),
 }
 _TYPES: dict[str, Any] = {
     **{name: click.Choice(values) for name, values in _CHOICES.items()},
-    **dict.fromkeys(("r", "alpha", "last_n", "bottleneck", "add_tokens", "batch_size", "seq_len", "grad_accum"), click.INT),
-    **dict.fromkeys(("dropout", "max_grad_norm", "weight_decay"), click.FLOAT),
+    **dict.fromkeys(
+        ("r", "alpha", "last_n", "bottleneck", "add_tokens", "checkpoint_every", "quant_block_size", "batch_size", "seq_len", "grad_accum"),
+        click.INT,
+    ),
+    **dict.fromkeys(("dropout", "max_grad_norm", "weight_decay", "label_smoothing"), click.FLOAT),
 }
 _VALUES: dict[str, str] = {
     "method": "What is trained: every weight, or adapters. peft, qpeft: the adapters that --peft-type names.",
@@ -41,7 +47,11 @@ _VALUES: dict[str, str] = {
     "r": "Rank of the adapters.",
     "alpha": "LoRA's scaling numerator; twice the rank when left out.",
     "dropout": "Dropout in front of the adapters.",
-    "quant_type": "4-bit code of a quantized base.",
+    "quant_type": "Code of a quantized base: nf4 and fp4 in 4 bits, int8 as LLM.int8().",
+    "quant_block_size": "Weights of a 4-bit base that share a scale.",
+    "quant_storage": "dtype in which a 4-bit base is stored, for FSDP; the same bytes.",
+    "kbit_prepare": "Quantized base: cast the rest to fp32 as peft's prepare_model_for_kbit_training does, or trl.",
+    "adapter_dtype": "peft: adapters in fp32; base: in the base's dtype; bf16: as TRL over a quantized base.",
     "optimizer": "A name as in TrainingArguments(optim=...); `anatomy optimizers` lists them.",
     "optim_args": "Settings of the optimizer, as in TrainingArguments: key=value,key=value.",
     "weight_decay": "As in TrainingArguments: not on biases and norms.",
@@ -56,9 +66,8 @@ _VALUES: dict[str, str] = {
 _SWITCHES: dict[str, str] = {
     "optimizer_in_backward": "One optimizer a parameter, stepped in backward: no gradients are kept.",
     "train_head": "Whether --method last-n trains the head.",
-    "double_quant": "Quantize the scales of a quantized base as well.",
+    "double_quant": "Quantize the scales of a 4-bit base as well.",
     "padded": "Sequences are padded to the longest, which takes an attention mask.",
-    "kbit_prepare": "Quantized base: call peft's prepare_model_for_kbit_training, which casts the rest to fp32.",
 }
 
 
@@ -93,6 +102,10 @@ def recipe_options(function: Function) -> Function:
         ),
         click.option("--peft-config", metavar="FILE", help="Both from an adapter_config.json."),
         click.option(
+        click.option(
+            "--quant-skip", metavar="NAMES",
+            help="Modules that stay dense in a quantized base, with commas; instead of the head and tied weights.",
+        ),
             "--gradient-checkpointing/--no-gradient-checkpointing", "checkpointing", default=None,
             help="Compute each block's activations again in backward.  [default: on, where the model can]",
         ),
@@ -149,6 +162,7 @@ def _flag(name: str) -> str:
 def _default(name: str) -> str:
     value = getattr(Recipe(), name)
     words = {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+    given |= _skipped(flags["quant_skip"])
     return "" if value is None else f"  [default: {words}]"
 
 
@@ -185,6 +199,11 @@ def _check_regex(regex: str) -> None:
             f"--target-regex {regex!r} is not a regular expression: {error}.",
             hint=r"it has to match whole paths, e.g. --target-regex '.*\.(q|v)_proj'",
         ) from None
+
+def _skipped(names: str | None) -> dict[str, Any]:
+    listed = tuple(name.strip() for name in (names or "").split(",") if name.strip())
+    return {"quant_skip": listed} if listed else {}
+
 
 
 def _checkpointing(on: bool | None, reentrant: bool | None, base: Recipe) -> dict[str, Any]:

@@ -131,5 +131,5 @@ def _added(model: Any) -> Callable[[str], bool]:
 
 def _logical_count(parameter: torch.Tensor) -> int:
     """Of a packed 4-bit weight the number of weights that it stands for."""
-    state = getattr(parameter, "quant_state", None)
+    state = getattr(parameter, "quant_state", None)  # 8 bits are one weight each
     return int(parameter.numel() if state is None else prod(state.shape))

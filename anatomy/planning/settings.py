@@ -37,9 +37,14 @@ _NEEDS: dict[str, tuple[Test, str]] = {
     "peft": (lambda recipe: recipe.uses_adapters, "a method with adapters (lora, qlora)"),
     "peft_type": (lambda recipe: METHODS[recipe.method].generic, "method peft or qpeft"),
     **dict.fromkeys(
-        ("quant_type", "double_quant", "kbit_prepare"),
+        ("quant_type", "quant_skip", "kbit_prepare"),
         (lambda recipe: recipe.quantized, "a quantized base (qlora)"),
     ),
+    **dict.fromkeys(
+        ("double_quant", "quant_block_size", "quant_storage"),
+        (lambda recipe: recipe.quantized and recipe.quant_bits == 4, "a 4-bit base (qlora, nf4 or fp4)"),
+    ),
+    "adapter_dtype": (lambda recipe: recipe.uses_adapters, "a method with adapters (lora, qlora)"),
     "bottleneck": (lambda recipe: recipe.method in ("houlsby", "pfeiffer"), "method houlsby or pfeiffer"),
     **dict.fromkeys(("last_n", "train_head"), (lambda recipe: recipe.method == "last-n", "method last-n")),
     "load_dtype": (lambda recipe: recipe.autocast_dtype is not None, "a mixed precision"),
@@ -194,7 +199,7 @@ def _check_kinds(data: Mapping[str, Any]) -> None:
     for name, value in data.items():
         kinds = _KINDS.get(name, (type(defaults.get(name)),))
         if name in defaults and (
-            not isinstance(value, kinds) or isinstance(value, bool) is not (bool in kinds)
+            not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)
         ):
             wanted = " or ".join(_WORDS[kind] for kind in kinds)
             raise RecipeError(
@@ -211,6 +216,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "optim_target_modules": (str, list),
     "weight_decay": (float, int),
     "target_modules": (str, list),
+    "kbit_prepare": (str, bool),
     "dropout": (float, int),
     "max_grad_norm": (float, int),
 }

@@ -189,7 +189,7 @@ def _observing(subject: Subject, seen: _Seen, passes: Collection[Pass]) -> None:
 def _recording(subject: Subject, seen: _Seen) -> None:
     """The recorder on real tensors: it changes the program that it watches, so this is no measurement."""
     if subject.recipe.quantized:
-        seen.notes.append("the recorder does not run on real 4-bit layers")
+        seen.notes.append("the recorder does not run on real quantized layers")
         return
     subject.tell("recording the same steps with the rehearsal's recorder")
     try:

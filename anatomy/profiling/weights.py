@@ -20,7 +20,7 @@ def materialise(model: Any, recipe: Recipe, device: str) -> Any:
     """Give every parameter and buffer of `model` (on meta) memory on `device` and its class's own first values.
 
     Module after module, parameters before buffers, as the rehearsal has them arrive; what is tied stays tied. With
-    a 4-bit recipe the linear layers are packed as they arrive. Raises ArchitectureError for a model whose class
+    a quantized recipe the linear layers are packed as they arrive. Raises ArchitectureError for a model whose class
     has no initialization, or whose initialization leaves something that is no number.
     """
     if not hasattr(model, "initialize_weights"):
@@ -62,24 +62,16 @@ def _on(tensor: torch.Tensor, device: str) -> torch.Tensor:
 
 def _pack(module: Any, device: str) -> None:
     dense = torch.empty(module.weight.shape, dtype=module.weight.dtype, device=device).normal_(std=SPREAD)
-    old = module.weight
-    module.weight = type(old)(
-        dense,
-        requires_grad=False,
-        blocksize=old.blocksize,
-        compress_statistics=old.compress_statistics,
-        quant_type=old.quant_type,
-        quant_storage=old.quant_storage,
-        module=module,
-    )
-    del dense, old
+    quantization.refill(module, dense)
+    del dense
     quantization.quantize(module, device)
     module.weight._is_hf_initialized = True  # packed: no longer numbers that could be drawn anew
 
 
 def _check(model: Any) -> None:
     for path, tensor in (*model.named_parameters(), *model.named_buffers()):
-        if tensor.is_floating_point() and not _is_finite(tensor):
+        packed = getattr(tensor, "quant_state", None) is not None  # whatever its storage dtype makes of the bits
+        if not packed and tensor.is_floating_point() and not _is_finite(tensor):
             raise ArchitectureError(
                 f"{type(model).__name__} leaves {path} without finite values when it initializes itself.",
                 hint="use --weights, where the checkpoint is at hand",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from anatomy.rehearsal import int8_cuda
 from anatomy.training.in_backward import held_by
 from anatomy.training.quantization import code_books
 
@@ -83,7 +84,18 @@ def expansions(target: "Target") -> dict[Any, Callable[..., Any]]:
 
 @lru_cache(maxsize=8)
 def _expansions(target: "Target") -> dict[Any, Callable[..., Any]]:
-    return {torch.ops.bitsandbytes.gemm_4bit.default: _gemm_4bit(target)}
+    return {torch.ops.bitsandbytes.gemm_4bit.default: _gemm_4bit(target), **int8_cuda.programs()}
+
+
+@contextmanager
+def own_kernels(target: "Target") -> Iterator[None]:
+    """While active, meta tensors take the autograd functions that the target's would."""
+    library = sys.modules.get("bitsandbytes.autograd._functions")
+    if library is None:
+        yield
+        return
+    with int8_cuda.own_autograd(library, cuda=target.name == "cuda"):
+        yield
 
 
 def _gemm_4bit(target: "Target") -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 
 from anatomy.memory.timeline import Category
+from anatomy.rehearsal.int8_cuda import NO_OUTLIERS
 from anatomy.rehearsal.recorder import Recorder
 from anatomy.training import optimizers, quantization
 from anatomy.training.batch import plan_batch
@@ -106,7 +107,7 @@ class RecipeCast:
         return model
 
     def _pack(self, recorder: Recorder, path: str, module: Any) -> None:
-        """A 4-bit layer is packed on arrival."""
+        """A quantized layer is packed on arrival."""
         recorder.adopt(module.weight, module=path, category=Category.TEMPORARIES)
         quantization.quantize(module, self.device)
         recorder.place(module.weight, module=path, category=Category.WEIGHTS)
@@ -173,12 +174,12 @@ def unique_parameters(model: Any) -> list[Any]:
 
 
 def packed_share(model: Any, base_count: int) -> tuple[str, ...]:
-    """What a 4-bit base of `base_count` parameters leaves unquantized is easily overlooked: embeddings, heads."""
+    """What a quantized base of `base_count` parameters leaves dense is easily overlooked: embeddings, heads."""
     modules = quantization.quantized_modules(model)
     if not modules:
         return ()
-    packed = sum(prod(module.weight.quant_state.shape) for _, module in modules)
+    packed = sum(prod(quantization.logical_shape(module)) for _, module in modules)
     share, kept = format_share(packed, base_count), format_count(base_count - packed)
-    return (
-        f"4 bits hold {share} of the base parameters; {kept} stay unquantized, as transformers leaves them",
-    )
+    bits = {kind.bits for _, module in modules if (kind := quantization.kind_of_layer(module))}
+    said = f"{max(bits)} bits hold {share} of the base parameters; {kept} stay unquantized, as transformers leaves them"
+    return (said, NO_OUTLIERS) if 8 in bits else (said,)

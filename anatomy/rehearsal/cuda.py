@@ -106,6 +106,7 @@ def acting(stage: Stage) -> Iterator[None]:
             stack.enter_context(device_calls())
         stack.enter_context(meta_autocast())
         stack.enter_context(_multi_tensor_kernels(by_default=cuda))
+        stack.enter_context(bitsandbytes_cuda.own_kernels(stage.target))
         yield
 
 

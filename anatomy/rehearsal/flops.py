@@ -88,6 +88,7 @@ def _gemm_4bit(tensor: torch.Tensor, packed: torch.Tensor, shape: Any, *args: An
 
 
 _FORMULAS: dict[str, Callable[..., int]] = {
+    "bitsandbytes::int8_linear_matmul": _linear,
     "aten::_grouped_mm": _grouped_mm,
     "aten::linear": _linear,
     "bitsandbytes::gemm_4bit": _gemm_4bit,

@@ -5,15 +5,12 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
-import torch
-
 from anatomy.memory.timeline import Category
 from anatomy.rehearsal.cast import RecipeCast
 from anatomy.rehearsal.recorder import Recorder
+from anatomy.training.kbit import cast_back
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import Batch, Run, unwrapped
-
-_EMBEDDINGS = ("lm_head", "embed_tokens", "wte", "wpe")
 
 
 class TrainerCast(RecipeCast):
@@ -47,21 +44,6 @@ class TrainerCast(RecipeCast):
         if not _arguments_have_use_cache():
             config.use_cache = own
         return run
-
-
-def cast_back(model: Any) -> None:
-    """Norms to fp32; embeddings and head, where they are fp32, to bf16: peft_module_casting_to_bf16.
-
-    Source: trl 0.13.0 trainer/utils.py. SFTTrainer calls it after get_peft_model for a 4-bit base under `bf16=True`;
-    before, prepare_model_for_kbit_training made everything that is not packed fp32.
-    """
-    for name, module in model.named_modules():
-        if isinstance(module, torch.nn.LayerNorm) or "norm" in name:
-            module.to(torch.float32)
-        elif any(part in name for part in _EMBEDDINGS):
-            weight = getattr(module, "weight", None)
-            if weight is not None and weight.dtype == torch.float32:
-                module.to(torch.bfloat16)
 
 
 def _arguments_have_use_cache() -> bool:

@@ -26,7 +26,7 @@ def add_adapters(model: Any, recipe: Recipe, *, moves: bool = True) -> Any:
     device = next(model.parameters()).device
     try:
         with _elsewhere(row.initialised_on) if row.initialised_on else nullcontext():
-            wrapped = get_peft_model(model, config)
+            wrapped = get_peft_model(model, config, autocast_adapter_dtype=recipe.adapter_dtype != "base")
     except (ValueError, ImportError, NotImplementedError, RuntimeError, TypeError) as error:
         raise _refusal(recipe, error, names) from error
     if moves:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from anatomy.errors import RecipeError
+from anatomy.training import kbit
 from anatomy.training.adapters import add_adapters
 from anatomy.training.partial import train_weights
 from anatomy.training.recipe import Recipe
@@ -64,13 +65,13 @@ def _weights(model: Any, recipe: Recipe) -> Any:
 
 
 def _adapters(model: Any, recipe: Recipe, moves: bool) -> Any:
-    if recipe.quantized and recipe.kbit_prepare:
-        from peft import prepare_model_for_kbit_training
-
-        prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    if recipe.quantized:
+        kbit.prepare(model, recipe)
     enable_checkpointing(model, recipe)
     if recipe.gradient_checkpointing == "reentrant":
         # Reentrant checkpoints lose the gradient unless their input asks for one; PEFT does this on its own only
         # for a base that is not quantized.
         model.enable_input_require_grads()
-    return add_adapters(model, recipe, moves=moves)
+    adapted = add_adapters(model, recipe, moves=moves)
+    kbit.finish(adapted, recipe)
+    return adapted

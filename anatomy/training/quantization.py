@@ -1,6 +1,8 @@
-"""A 4-bit base: bitsandbytes' own layers in the place of the linear ones, as transformers puts them there."""
+"""A quantized base: bitsandbytes' own layers in the place of the linear ones, as transformers puts them there."""
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
@@ -8,31 +10,77 @@ from anatomy.errors import RecipeError
 from anatomy.training.recipe import Recipe
 
 
-def swap_linears(model: Any, recipe: Recipe) -> tuple[str, ...]:
-    """Replace every linear layer but the kept ones by `bnb.nn.Linear4bit`, not yet quantized.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Kind:
+    """One of bitsandbytes' linear layers."""
 
-    The layers that stay (the head, tied weights) are those that transformers keeps. Returns the paths of the
-    replaced modules. Raises RecipeError where there is nothing to quantize.
+    bits: int
+    """Of a packed weight."""
+    states: Callable[[Any], list[Any]]
+    """Layer -> the tensors beside the packed weight."""
+    shape: Callable[[Any], tuple[int, ...]]
+    """Layer -> the weight's shape before it was packed."""
+
+
+def _scales_of_4_bits(layer: Any) -> list[Any]:
+    state = layer.weight.quant_state
+    parts = [state.absmax, state.code]
+    if state.nested:
+        parts += [state.offset, state.state2.absmax, state.state2.code]
+    return parts
+
+
+def _scales_of_int8(layer: Any) -> list[Any]:
+    """The first product moves them from the weight to the layer's state (Linear8bitLt.init_8bit_state)."""
+    return [scales for scales in (layer.weight.SCB, layer.state.SCB) if scales is not None][:1]
+
+
+_KINDS = {
+    "Linear4bit": _Kind(
+        bits=4, states=_scales_of_4_bits, shape=lambda layer: tuple(layer.weight.quant_state.shape)
+    ),
+    "Linear8bitLt": _Kind(bits=8, states=_scales_of_int8, shape=lambda layer: tuple(layer.weight.shape)),
+}
+"""Class of a layer -> what is known of it."""
+
+
+def swap_linears(model: Any, recipe: Recipe) -> tuple[str, ...]:
+    """Replace every linear layer but the kept ones by bitsandbytes' own, not yet quantized.
+
+    The layers that stay (the head, tied weights, or those that the recipe skips) are those that transformers keeps.
+    Returns the paths of the replaced modules. Raises RecipeError where there is nothing to quantize.
     """
     from transformers.integrations.bitsandbytes import replace_with_bnb_linear
-    from transformers.quantizers.base import get_keys_to_not_convert
 
     config = bnb_config(recipe)
     dense = {path: module.weight for path, module in model.named_modules() if _has_matrix(module)}
-    kept = list(get_keys_to_not_convert(model)) + list(getattr(model, "_keep_in_fp32_modules", None) or [])
-    replace_with_bnb_linear(model, modules_to_not_convert=kept, quantization_config=config)
-    swapped = tuple(path for path, module in model.named_modules() if _is_4bit(module))
+    replace_with_bnb_linear(model, modules_to_not_convert=_kept(model, recipe), quantization_config=config)
+    swapped = tuple(path for path, module in model.named_modules() if kind_of_layer(module))
     if not swapped:
         raise RecipeError(
             f"{type(model).__name__} has no linear layer that bitsandbytes could quantize.",
             hint="use --method lora",
         )
     for path in swapped:
-        _carry_dtype(model.get_submodule(path), dense[path])
-    model.is_loaded_in_4bit = True
+        layer = model.get_submodule(path)
+        _carry_dtype(layer, dense[path])
+        if recipe.quant_bits == 4:  # BitsAndBytesConfig has no such setting: the parameter itself does
+            layer.weight.blocksize = recipe.quant_block_size
+    setattr(model, f"is_loaded_in_{recipe.quant_bits}bit", True)
     model.is_quantized = True
     model.quantization_method = config.quantization_method()
     return swapped
+
+
+def _kept(model: Any, recipe: Recipe) -> list[str]:
+    """What transformers leaves dense: a list of one's own replaces that of the head and of tied weights.
+
+    Source: transformers 5.23, quantizers/base.py, get_modules_to_not_convert.
+    """
+    from transformers.quantizers.base import get_keys_to_not_convert
+
+    chosen = list(recipe.quant_skip) or list(get_keys_to_not_convert(model))
+    return chosen + list(getattr(model, "_keep_in_fp32_modules", None) or [])
 
 
 def bnb_config(recipe: Recipe) -> Any:
@@ -45,31 +93,46 @@ def bnb_config(recipe: Recipe) -> Any:
     import torch
     from transformers import BitsAndBytesConfig
 
+    skipped = {"llm_int8_skip_modules": list(recipe.quant_skip) or None}
+    if recipe.quant_bits == 8:
+        return BitsAndBytesConfig(load_in_8bit=True, **skipped)
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type=recipe.quant_type,
         bnb_4bit_use_double_quant=recipe.double_quant,
         bnb_4bit_compute_dtype=getattr(torch, recipe.autocast_dtype or recipe.weight_dtype),
+        bnb_4bit_quant_storage=recipe.quant_storage,
+        **skipped,
     )
 
 
+def refill(module: Any, dense: Any) -> None:
+    """Give a layer that is not yet quantized the numbers of `dense`, in a parameter of its own kind and settings."""
+    old = module.weight
+    settings = {name: value for name, value in vars(old).items() if name not in ("SCB", "CB", "data")}
+    module.weight = type(old)(dense, **{**settings, "requires_grad": False})
+
+
 def quantize(module: Any, device: str) -> None:
-    """Pack one layer's weight into 4 bits, with bitsandbytes' own code; the dense weight is let go."""
+    """Pack one layer's weight, with bitsandbytes' own code; the dense weight is let go."""
     module.weight = module.weight._quantize(device)
 
 
 def quantized_modules(model: Any) -> list[tuple[str, Any]]:
-    """(path, module) of every 4-bit layer."""
-    return [(path, module) for path, module in model.named_modules() if _is_4bit(module)]
+    """(path, module) of every layer of bitsandbytes' that keeps a packed weight."""
+    return [(path, module) for path, module in model.named_modules() if kind_of_layer(module)]
 
 
 def state_tensors(module: Any) -> list[Any]:
-    """The tensors of a 4-bit layer's quantization state: scales, their scales, offsets, code books."""
-    state = module.weight.quant_state
-    parts = [state.absmax, state.code]
-    if state.nested:
-        parts += [state.offset, state.state2.absmax, state.state2.code]
-    return parts
+    """The tensors of a packed layer's quantization state: scales, their scales, offsets, code books."""
+    kind = kind_of_layer(module)
+    return [] if kind is None else kind.states(module)
+
+
+def logical_shape(module: Any) -> tuple[int, ...]:
+    """The shape of a packed layer's weight before it was packed: (outputs, inputs)."""
+    kind = kind_of_layer(module)
+    return tuple(module.weight.shape) if kind is None else kind.shape(module)
 
 
 def code_books() -> dict[str, Any]:
@@ -78,15 +141,14 @@ def code_books() -> dict[str, Any]:
     return {} if library is None else library.functional.name2qmap
 
 
+def kind_of_layer(module: Any) -> _Kind | None:
+    """Which of bitsandbytes' layers a module is; None for any other, and for PEFT's wrappers, which share their names."""
+    names = [c.__name__ for c in type(module).__mro__ if c.__module__.startswith("bitsandbytes.")]
+    return next((_KINDS[name] for name in names if name in _KINDS), None)
+
+
 def _has_matrix(module: Any) -> bool:
     return getattr(getattr(module, "weight", None), "dim", lambda: 0)() == 2
-
-
-def _is_4bit(module: Any) -> bool:
-    # PEFT's wrapper around such a layer has the same class name.
-    return any(
-        c.__name__ == "Linear4bit" and c.__module__.startswith("bitsandbytes.") for c in type(module).__mro__
-    )
 
 
 def _carry_dtype(module: Any, dense: Any) -> None:

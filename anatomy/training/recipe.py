@@ -15,7 +15,10 @@ Precision = Literal["fp32", "bf16", "fp16", "bf16-mixed", "fp16-mixed"]
 Attention = Literal["sdpa", "eager", "flash_attention_2"]
 Checkpointing = Literal["off", "non-reentrant", "reentrant"]
 LoadDType = Literal["fp32", "bf16", "fp16"]
-QuantType = Literal["nf4", "fp4"]
+QuantType = Literal["nf4", "fp4", "int8"]
+QuantStorage = Literal["uint8", "bfloat16", "float16", "float32"]
+KbitPrepare = Literal["off", "peft", "trl"]
+AdapterDType = Literal["peft", "base", "bf16"]
 MOST_RANK = 2**16
 """Wider than any layer that is adapted."""
 MOST_TOKENS = 2**31
@@ -50,11 +53,22 @@ class Recipe:
     add_tokens: int = 0
     """Tokens added to the vocabulary: rows of the embedding and of the head, by the model's own resizing."""
     quant_type: QuantType = "nf4"
-    """4-bit code of a quantized base."""
+    """Code of a quantized base: nf4 and fp4 in 4 bits, int8 as LLM.int8() (arXiv:2208.07339)."""
     double_quant: bool = True
-    """Whether the scales of a quantized base are quantized as well."""
-    kbit_prepare: bool = False
-    """Quantized base: call peft's `prepare_model_for_kbit_training`, which casts what is not quantized to fp32."""
+    """Whether the scales of a 4-bit base are quantized as well."""
+    quant_block_size: int = 64
+    """Weights of a 4-bit base that share a scale; transformers' own loading knows 64 only."""
+    quant_storage: QuantStorage = "uint8"
+    """dtype in which a 4-bit base is stored: the same bytes, but FSDP shards only what has one dtype."""
+    quant_skip: tuple[str, ...] = ()
+    """Modules that stay dense in a quantized base, as `llm_int8_skip_modules`; when empty, those that transformers
+    keeps: the head and tied weights."""
+    kbit_prepare: KbitPrepare = "off"
+    """Quantized base: 'peft' calls peft's `prepare_model_for_kbit_training`, which casts what is not quantized to
+    fp32; 'trl' lets TRL's `peft_module_casting_to_bf16` follow once the adapters are there. True means 'peft'."""
+    adapter_dtype: AdapterDType = "peft"
+    """'peft': 16-bit adapters are cast to fp32, as PEFT does on its own. 'base': they keep the base's dtype
+    (`autocast_adapter_dtype=False`). 'bf16': they are cast to bf16, as TRL's trainers do over a quantized base."""
     optimizer: str = "adamw_torch_fused"
     """A name of transformers' `OptimizerNames`, as in `TrainingArguments(optim=...)`."""
     optim_args: str | None = None
@@ -104,6 +118,8 @@ class Recipe:
                 f"load_dtype {self.load_dtype!r} contradicts precision {self.precision!r}: without autocast, weights "
                 "are computed with in the dtype they are loaded in.",
                 hint="leave load_dtype out, or use a mixed precision",
+        if isinstance(self.kbit_prepare, bool):  # as recipes were written before there was a choice
+            object.__setattr__(self, "kbit_prepare", "peft" if self.kbit_prepare else "off")
             )
         if isinstance(self.target_modules, str) and self.target_modules not in (ALL_LINEAR, PEFT_DEFAULT):
             try:
@@ -233,7 +249,7 @@ class Recipe:
 
     @property
     def quantized(self) -> bool:
-        """True when the base weights are stored in 4 bits."""
+        """True when bitsandbytes packs the base weights as they are loaded."""
         return METHODS[self.method].quantized
 
     @property
@@ -251,6 +267,11 @@ class Recipe:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         values["peft"] = dict(self.peft)
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+    @property
+    def quant_bits(self) -> int:
+        """Bits of a packed base weight."""
+        return 8 if self.quant_type == "int8" else 4
+
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Recipe":
@@ -281,3 +302,9 @@ _AT_LEAST: dict[str, int] = {
     **dict.fromkeys(("max_grad_norm", "last_n", "add_tokens", "weight_decay"), 0),
 }
 _DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(Recipe)} | {"alpha": "twice r"}
+_BLOCK_SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096)
+"""What bitsandbytes 0.50 takes (functional.quantize_4bit)."""
+    "quant_block_size": _BLOCK_SIZES,
+    "quant_storage": get_args(QuantStorage),
+    "kbit_prepare": get_args(KbitPrepare),
+    "adapter_dtype": get_args(AdapterDType),

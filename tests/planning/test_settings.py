@@ -30,7 +30,8 @@ recipes = st.builds(
     | st.lists(st.sampled_from(["q_proj", 'odd "name"', "v\\w"]), min_size=1).map(tuple),
     precision=st.sampled_from(["fp32", "bf16", "fp16-mixed"]),
     gradient_checkpointing=st.sampled_from(["off", "reentrant", "non-reentrant"]),
-    kbit_prepare=st.booleans(),
+    kbit_prepare=st.sampled_from(["off", "peft", "trl"]) | st.booleans(),
+    quant_skip=st.lists(st.sampled_from(["lm_head", "gate"])).map(tuple),
 )
 values = st.recursive(
     st.booleans() | st.integers(-9, 9) | st.floats(0, 1) | st.text(),

@@ -40,8 +40,12 @@ def _no_collection() -> Iterator[None]:
 
 
 def unwatched(family: str, recipe: Recipe) -> Levels:
+    """What the profiler saw of a tiny family's run."""
+    return levels_of(make(family, "cpu"), recipe)
+
+
+def levels_of(model: Any, recipe: Recipe) -> Levels:
     """What the profiler saw the CPU's allocator do, with nobody between autograd and the kernels."""
-    model = make(family, "cpu")
     batch = plan_batch(model, recipe)
     model = apply_method(model, recipe)
     run = prepare(model, build_optimizer(model, recipe), recipe, batch.make, "cpu")

@@ -109,7 +109,7 @@ def test_recipes_say_what_the_publishers_ran() -> None:
     assert stock is not None
     assert custom is not None
     assert looped is not None
-    assert (stock.kbit_prepare, custom.kbit_prepare) == (True, False)
+    assert (stock.kbit_prepare, custom.kbit_prepare) == ("peft", "off")
     assert custom.target_modules == ("q_proj", "k_proj", "v_proj", "o_proj")
     assert (custom.dropout, custom.gradient_checkpointing, custom.r) == (0.1, "reentrant", 16)
     assert (looped.max_grad_norm, looped.gradient_checkpointing, looped.r) == (0, "off", 32)
