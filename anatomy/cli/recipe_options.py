@@ -24,10 +24,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _CHOICES: dict[str, tuple[str, ...]] = {
     "method": tuple(METHODS),
     "quant_type": get_args(recipes.QuantType),
-    "precision": get_args(recipes.Precision),
     "quant_storage": get_args(recipes.QuantStorage),
     "kbit_prepare": get_args(recipes.KbitPrepare),
     "adapter_dtype": get_args(recipes.AdapterDType),
+    "precision": get_args(recipes.Precision),
     "attn": get_args(recipes.Attention),
     "load_dtype": get_args(recipes.LoadDType),
 }
@@ -94,6 +94,10 @@ def recipe_options(function: Function) -> Function:
             "--optim-target-modules", metavar="NAMES",
             help="Layers that GaLore and APOLLO project: all-linear, or parts of names with commas.",
         ),
+        click.option(
+            "--quant-skip", metavar="NAMES",
+            help="Modules that stay dense in a quantized base, with commas; instead of the head and tied weights.",
+        ),
         click.option("--target-regex", metavar="REGEX", help="The same, by their whole paths."),
         click.option("--peft-type", metavar="TYPE", help="Any of PEFT's types of adapters, e.g. VERA or OFT."),
         click.option(
@@ -102,10 +106,6 @@ def recipe_options(function: Function) -> Function:
         ),
         click.option("--peft-config", metavar="FILE", help="Both from an adapter_config.json."),
         click.option(
-        click.option(
-            "--quant-skip", metavar="NAMES",
-            help="Modules that stay dense in a quantized base, with commas; instead of the head and tied weights.",
-        ),
             "--gradient-checkpointing/--no-gradient-checkpointing", "checkpointing", default=None,
             help="Compute each block's activations again in backward.  [default: on, where the model can]",
         ),
@@ -150,6 +150,7 @@ def settings_from_flags(
     given = {name: flags[name] for name in (*_VALUES, *_SWITCHES) if flags[name] is not None}
     given |= _targets(flags["target_modules"], flags["target_regex"])
     given |= _projected(flags["optim_target_modules"])
+    given |= _skipped(flags["quant_skip"])
     given = adapter_settings(flags["peft_type"], flags["peft_settings"], flags["peft_config"], given, base)
     given |= _checkpointing(flags["checkpointing"], flags["reentrant"], base)
     return base, given, frozenset(tomllib.loads(text) if config is None else config.given)
@@ -162,7 +163,6 @@ def _flag(name: str) -> str:
 def _default(name: str) -> str:
     value = getattr(Recipe(), name)
     words = {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
-    given |= _skipped(flags["quant_skip"])
     return "" if value is None else f"  [default: {words}]"
 
 
@@ -188,6 +188,11 @@ def _projected(names: str | None) -> dict[str, Any]:
     return {"optim_target_modules": _targets(names, None)["target_modules"]}
 
 
+def _skipped(names: str | None) -> dict[str, Any]:
+    listed = tuple(name.strip() for name in (names or "").split(",") if name.strip())
+    return {"quant_skip": listed} if listed else {}
+
+
 _KEYWORDS = ((recipes.ALL_LINEAR,), (PEFT_DEFAULT,))
 
 
@@ -199,11 +204,6 @@ def _check_regex(regex: str) -> None:
             f"--target-regex {regex!r} is not a regular expression: {error}.",
             hint=r"it has to match whole paths, e.g. --target-regex '.*\.(q|v)_proj'",
         ) from None
-
-def _skipped(names: str | None) -> dict[str, Any]:
-    listed = tuple(name.strip() for name in (names or "").split(",") if name.strip())
-    return {"quant_skip": listed} if listed else {}
-
 
 
 def _checkpointing(on: bool | None, reentrant: bool | None, base: Recipe) -> dict[str, Any]:

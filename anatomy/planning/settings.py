@@ -212,11 +212,11 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "alpha": (int,),
     "peft_type": (str,),
     "load_dtype": (str,),
+    "kbit_prepare": (str, bool),
     "optim_args": (str,),
     "optim_target_modules": (str, list),
     "weight_decay": (float, int),
     "target_modules": (str, list),
-    "kbit_prepare": (str, bool),
     "dropout": (float, int),
     "max_grad_norm": (float, int),
 }

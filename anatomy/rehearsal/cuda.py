@@ -105,8 +105,8 @@ def acting(stage: Stage) -> Iterator[None]:
             stack.enter_context(flash_attention_2(stage.kernels_used))
             stack.enter_context(device_calls())
         stack.enter_context(meta_autocast())
-        stack.enter_context(_multi_tensor_kernels(by_default=cuda))
         stack.enter_context(bitsandbytes_cuda.own_kernels(stage.target))
+        stack.enter_context(_multi_tensor_kernels(by_default=cuda))
         yield
 
 

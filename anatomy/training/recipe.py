@@ -104,6 +104,8 @@ class Recipe:
     """Gradient clipping as the Trainer's `max_grad_norm`; 0 switches it off."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.kbit_prepare, bool):  # as recipes were written before there was a choice
+            object.__setattr__(self, "kbit_prepare", "peft" if self.kbit_prepare else "off")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise RecipeError(
@@ -118,8 +120,6 @@ class Recipe:
                 f"load_dtype {self.load_dtype!r} contradicts precision {self.precision!r}: without autocast, weights "
                 "are computed with in the dtype they are loaded in.",
                 hint="leave load_dtype out, or use a mixed precision",
-        if isinstance(self.kbit_prepare, bool):  # as recipes were written before there was a choice
-            object.__setattr__(self, "kbit_prepare", "peft" if self.kbit_prepare else "off")
             )
         if isinstance(self.target_modules, str) and self.target_modules not in (ALL_LINEAR, PEFT_DEFAULT):
             try:
@@ -253,6 +253,11 @@ class Recipe:
         return METHODS[self.method].quantized
 
     @property
+    def quant_bits(self) -> int:
+        """Bits of a packed base weight."""
+        return 8 if self.quant_type == "int8" else 4
+
+    @property
     def autocast_dtype(self) -> str | None:
         """'bfloat16' or 'float16' under mixed precision, else None."""
         return {"bf16-mixed": "bfloat16", "fp16-mixed": "float16"}.get(self.precision)
@@ -267,11 +272,6 @@ class Recipe:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         values["peft"] = dict(self.peft)
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
-    @property
-    def quant_bits(self) -> int:
-        """Bits of a packed base weight."""
-        return 8 if self.quant_type == "int8" else 4
-
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Recipe":
@@ -289,12 +289,18 @@ class Recipe:
         return cls(**{**own_defaults(data.get("method"), data.get("peft_type")), **values})
 
 
+_BLOCK_SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096)
+"""What bitsandbytes 0.50 takes (functional.quantize_4bit)."""
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "method": tuple(METHODS),
     "precision": get_args(Precision),
     "attn": get_args(Attention),
     "gradient_checkpointing": get_args(Checkpointing),
     "quant_type": get_args(QuantType),
+    "quant_block_size": _BLOCK_SIZES,
+    "quant_storage": get_args(QuantStorage),
+    "kbit_prepare": get_args(KbitPrepare),
+    "adapter_dtype": get_args(AdapterDType),
     "load_dtype": (None, *get_args(LoadDType)),
 }
 _AT_LEAST: dict[str, int] = {
@@ -302,9 +308,3 @@ _AT_LEAST: dict[str, int] = {
     **dict.fromkeys(("max_grad_norm", "last_n", "add_tokens", "weight_decay"), 0),
 }
 _DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(Recipe)} | {"alpha": "twice r"}
-_BLOCK_SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096)
-"""What bitsandbytes 0.50 takes (functional.quantize_4bit)."""
-    "quant_block_size": _BLOCK_SIZES,
-    "quant_storage": get_args(QuantStorage),
-    "kbit_prepare": get_args(KbitPrepare),
-    "adapter_dtype": get_args(AdapterDType),
