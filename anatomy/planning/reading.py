@@ -79,9 +79,7 @@ class Reading:
         found = tuple(f"{self.file}: {key.name} is not understood{key.why}" for key in unknown)
         missing = [key.name for key in self.of("not modelled")]
         if missing:
-            found += (
-                f"{self.file}: {self.kind} does what the numbers lack ({', '.join(dict.fromkeys(missing))})",
-            )
+            found += (f"{self.file}: the numbers leave out {', '.join(dict.fromkeys(missing))}",)
         return found
 
     def overridden(self, recipe: Recipe, adapted: Collection[str] = ()) -> tuple[str, ...]:
