@@ -1,4 +1,4 @@
-"""CUDA's autocast for meta tensors.
+"""CUDA's autocast, or the CPU's, for meta tensors.
 
 Autocast sits in the dispatcher above autograd, and has no key for meta tensors. Its rules are few: a list of
 operators runs in the low precision, a list in fp32, casts of trained fp32 weights are kept until the outermost
@@ -6,7 +6,7 @@ context ends. They are registered here on the autocast key of a device that no o
 kernels in a stock torch), which the context switches on for every tensor.
 
 Source of the lists and of the cache's rule: torch's ATen/autocast_mode.h (AT_FORALL_LOWER_PRECISION_FP,
-AT_FORALL_FP32, AT_FORALL_FP32_SET_OPT_DTYPE) and autocast_mode.cpp, cached_cast().
+AT_FORALL_FP32, AT_FORALL_FP32_SET_OPT_DTYPE) and autocast_mode.cpp, cached_cast() and the lists of AutocastCPU.
 """
 
 import sys
@@ -38,6 +38,12 @@ _FP32 = (
 _FP32_RESULT = (
     "prod prod.dim_int softmax.int log_softmax.int cumprod cumsum linalg_vector_norm linalg_matrix_norm "
     "linalg_matrix_norm.str_ord sum sum.dim_IntList"
+).split()
+
+_FP32_ON_CPU = (
+    "cross_entropy_loss binary_cross_entropy grid_sampler grid_sampler_2d grid_sampler_3d avg_pool3d "
+    "adaptive_avg_pool3d adaptive_max_pool3d max_pool3d replication_pad1d replication_pad2d replication_pad3d "
+    "reflection_pad1d reflection_pad2d stft stft.center trace polar view_as_complex"
 ).split()
 
 
@@ -101,18 +107,23 @@ def _with_fp32_result(op: Any) -> Callable[..., Any]:
     return kernel
 
 
-def _register(library: Library) -> None:
+def _register(library: Library, *, cuda: bool) -> None:
+    """The CPU casts fewer operators: those of the lists that its own autocast has, and none to an fp32 result alone."""
     makers: tuple[tuple[list[str], Callable[[Any], Callable[..., Any]]], ...] = (
         (_LOW, lambda op: _casting(op, _CASTS.to_low)),
-        (_FP32, lambda op: _casting(op, _to_fp32)),
-        (_FP32_RESULT, _with_fp32_result),
+        (_FP32 if cuda else _FP32 + _FP32_ON_CPU, lambda op: _casting(op, _to_fp32)),
+        (_FP32_RESULT, _with_fp32_result if cuda else lambda op: _casting(op, _to_fp32)),
     )
     for names, make in makers:
         for name in names:
             packet, _, overload = name.partition(".")
             op = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
-            if op is not None:  # a list of one version of torch may name what another lacks
+            if op is not None and (cuda or _has_kernel(op.name(), "AutocastCPU")):
+                # A list of one version of torch may name what another lacks.
                 library.impl(name, make(op), "AutocastHPU")
+
+
+_has_kernel = torch._C._dispatch_has_kernel_for_dispatch_key
 
 
 class MetaAutocast(torch.amp.autocast_mode.autocast):
@@ -137,12 +148,15 @@ class MetaAutocast(torch.amp.autocast_mode.autocast):
 
 
 @contextmanager
-def meta_autocast() -> Iterator[None]:
-    """While active, autocast knows meta tensors: entering it, asking for it, and checkpointing through it."""
+def meta_autocast(*, cuda: bool = True) -> Iterator[None]:
+    """While active, autocast knows meta tensors: entering it, asking for it, and checkpointing through it.
+
+    `cuda`: whether it casts as CUDA's does, else as the CPU's.
+    """
     library = Library("aten", "IMPL")
     fallback = Library("_", "IMPL")
     fallback.fallback(torch.library.fallthrough_kernel, "AutocastHPU")
-    _register(library)
+    _register(library, cuda=cuda)
     is_enabled, get_dtype, is_available = (
         torch.is_autocast_enabled,
         torch.get_autocast_dtype,
