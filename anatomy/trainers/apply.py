@@ -11,9 +11,6 @@ from anatomy.trainers.shared import STORED_WORDS
 from anatomy.trainers.table import Caveat, Rule, Settings, Trainer, Values, on
 from anatomy.training.recipe import Recipe
 
-_SAY_THE_RUN = ("method", "peft_type", "precision", "optimizer", "optim_args", "optim_target_modules")
-"""Settings that decide which of the others mean anything."""
-
 
 class Application:
     """One file under one trainer's table."""
@@ -113,7 +110,7 @@ def _merged(parts: list[Settings]) -> Settings:
 def _in_use(parts: list[Settings]) -> set[str]:
     """Names of the settings that mean something in the run that the parts describe. Raises RecipeError."""
     merged = _merged(parts)
-    probe = Recipe.from_dict({name: merged[name] for name in _SAY_THE_RUN if name in merged})
+    probe = Recipe.from_dict({name: value for name, value in merged.items() if name != "peft"})
     return {*settings_in_use(probe), *(("peft",) if probe.uses_adapters else ())}
 
 

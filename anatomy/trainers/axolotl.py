@@ -5,15 +5,17 @@ Schema, defaults and meaning: axolotl 0.19.0, `axolotl/utils/schemas/` (pydantic
 """
 
 from anatomy.errors import RecipeError
-from anatomy.trainers.axolotl_caveats import CAVEATS
+from anatomy.trainers.axolotl_caveats import CAVEATS, int8
 from anatomy.trainers.axolotl_unimportant import UNIMPORTANT
 from anatomy.trainers.shared import (
     OPTIMIZER_ARGUMENTS,
     attention,
     checkpointing,
+    eight_bits,
     mapping,
     optimizer,
     precision,
+    skipped,
 )
 from anatomy.trainers.table import (
     Rule,
@@ -52,7 +54,8 @@ def _method(values: Values) -> Settings:
         raise RecipeError(
             "adapter is qlora without load_in_4bit, which axolotl refuses.", hint="set load_in_4bit: true"
         )
-    return {"method": _DORA.get(adapter, adapter) if on(values.get("peft_use_dora")) else adapter}
+    method = "qlora" if int8(values) else adapter
+    return {"method": _DORA[method] if on(values.get("peft_use_dora")) else method}
 
 
 _DORA = {"lora": "dora", "qlora": "qdora"}
@@ -86,15 +89,24 @@ def _precision(values: Values) -> Settings:
 
 
 def _quantization(values: Values) -> Settings:
+    if int8(values):
+        return {}
     options = {
         "bnb_4bit_quant_type": "nf4",
         "bnb_4bit_use_double_quant": True,
+        "bnb_4bit_quant_storage": "bfloat16",
         **mapping(values.get("bnb_config_kwargs")),
     }
     return {
         "quant_type": options["bnb_4bit_quant_type"],
         "double_quant": on(options["bnb_4bit_use_double_quant"]),
+        "quant_storage": str(options["bnb_4bit_quant_storage"]).removeprefix("torch."),
+        **skipped(options),
     }
+
+
+def _adapter_dtype(values: Values) -> Settings:
+    return {"adapter_dtype": "base"} if values.get("peft_autocast_adapter_dtype") is False else {}
 
 
 def _checkpointing(values: Values) -> Settings:
@@ -152,7 +164,7 @@ AXOLOTL = Trainer(
         "max_seq_len": "sequence_len",
     },
     rules=(
-        Rule(keys=("adapter", "load_in_4bit", "peft_use_dora"), settings=_method),
+        Rule(keys=("adapter", "load_in_4bit", "load_in_8bit", "peft_use_dora"), settings=_method),
         Rule(keys=("bf16", "fp16", "bfloat16", "float16"), settings=_precision),
         _adapter(same("lora_r", "r", integer)),
         _adapter(same("lora_alpha", "alpha", integer)),
@@ -167,7 +179,9 @@ AXOLOTL = Trainer(
         _adapter(of_peft("peft_layers_pattern", "layers_pattern")),
         _adapter(of_peft("peft_trainable_token_indices", "trainable_token_indices")),
         _adapter(of_peft("peft_ensure_weight_tying", "ensure_weight_tying")),
+        _adapter(Rule(keys=("peft_autocast_adapter_dtype",), settings=_adapter_dtype)),
         Rule(keys=("bnb_config_kwargs",), settings=_quantization),
+        eight_bits(("load_in_8bit",), int8),
         same("micro_batch_size", "batch_size", integer),
         Rule(keys=("gradient_accumulation_steps", "batch_size"), settings=_accumulation),
         same("sequence_len", "seq_len", integer),

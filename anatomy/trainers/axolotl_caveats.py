@@ -55,13 +55,17 @@ def _foreign_plugin(values: Values) -> bool:
     return any(not any(part in name for part in known) for name in _plugins(values))
 
 
+def int8(values: Values) -> bool:
+    """Only with `adapter: lora` does axolotl quantize to 8 bits."""
+    return values.get("adapter") == "lora" and on(values.get("load_in_8bit"))
+
+
+def _offloads(values: Values) -> bool:
+    kinds = ("offload", "offload_disk", "unsloth")
+    return on(values.get("activation_offloading")) or values.get("gradient_checkpointing") in kinds
+
+
 CAVEATS = (
-    Caveat(
-        keys=("load_in_8bit",),
-        effect="the linear layers' weights take one byte each, and their kernels others: planned with 16-bit weights, "
-        "which is too much by about half of them",
-        when=lambda values: on(values.get("load_in_8bit")) and values.get("adapter") is not None,
-    ),
     Caveat(
         keys=_KERNELS,
         effect="fused LoRA kernels, which axolotl switches on by itself, keep fewer activations: less memory than planned",
@@ -87,17 +91,13 @@ CAVEATS = (
     Caveat(
         keys=("gradient_checkpointing", "activation_offloading"),
         effect="activations are offloaded to the host: planned with checkpoints that stay on the device, which is more",
-        when=lambda values: (
-            on(values.get("activation_offloading"))
-            or values.get("gradient_checkpointing") in ("offload", "offload_disk", "unsloth")
-        ),
+        when=_offloads,
     ),
     other_checkpointing("gradient_checkpointing_kwargs"),
     others_inside(
         "bnb_config_kwargs",
-        ("bnb_4bit_quant_type", "bnb_4bit_use_double_quant", "bnb_4bit_quant_storage", "load_in_4bit"),
-        "only the code and double quantization are read of it; which layers are quantized, and what they compute in, can "
-        "differ",
+        ("bnb_4bit_quant_type", "bnb_4bit_use_double_quant", "bnb_4bit_quant_storage", "llm_int8_skip_modules", "load_in_4bit"),
+        "of it, only the code, double quantization, the storage and what is skipped are read",
     ),
     Caveat(
         keys=("selective_checkpointing",), effect="some operators' outputs are kept: more memory than planned"
@@ -166,11 +166,6 @@ CAVEATS = (
     ),
     Caveat(
         keys=("peft_layer_replication",), effect="blocks are run several times: more memory than planned"
-    ),
-    Caveat(
-        keys=("peft_autocast_adapter_dtype",),
-        effect="adapters stay in the weights' 16 bits: 8 bytes a trained parameter less than planned",
-        when=lambda values: values.get("peft_autocast_adapter_dtype") is False,
     ),
     Caveat(
         keys=("gptq", "model_quantization_config", "model_quantization_config_kwargs", "quantize_moe_experts"),

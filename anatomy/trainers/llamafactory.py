@@ -6,7 +6,15 @@ Schema, defaults and meaning: llamafactory 0.9.5, `hparams/` (dataclasses), `mod
 
 from anatomy.errors import RecipeError
 from anatomy.trainers import llamafactory_caveats, training_arguments
-from anatomy.trainers.shared import STORED, STORED_WORDS, autocast, checkpointing, padding, precision
+from anatomy.trainers.shared import (
+    STORED,
+    STORED_WORDS,
+    autocast,
+    checkpointing,
+    eight_bits,
+    padding,
+    precision,
+)
 from anatomy.trainers.table import (
     Rule,
     Settings,
@@ -22,7 +30,7 @@ from anatomy.trainers.table import (
 )
 
 _METHODS = {"full": "full", "freeze": "last-n", "lora": "lora", "oft": "oft"}
-_FOUR_BIT = {"lora": "qlora", "dora": "qdora"}
+_QUANTIZED = {"lora": "qlora", "dora": "qdora"}
 _ATTENTION = {"auto": "sdpa", "sdpa": "sdpa", "disabled": "eager", "off": "eager", "fa2": "flash_attention_2"}
 """`auto` leaves it to transformers. YAML reads a bare `off` as false."""
 
@@ -35,14 +43,24 @@ def _method(values: Values) -> Settings:
             hint=f"use one of: {', '.join(_METHODS)}",
         )
     method = "dora" if kind == "lora" and on(values.get("use_dora")) else _METHODS[kind]
-    if not llamafactory_caveats.four_bits(values):
+    if llamafactory_caveats.bits(values) is None:
         return {"method": method}
     if kind in ("full", "freeze"):
         raise RecipeError(
             f"quantization_bit with finetuning_type {kind}, which LLaMA-Factory refuses.",
             hint="use lora or oft, or leave quantization_bit out",
         )
-    return {"method": "qpeft", "peft_type": "OFT"} if kind == "oft" else {"method": _FOUR_BIT[method]}
+    return {"method": "qpeft", "peft_type": "OFT"} if kind == "oft" else {"method": _QUANTIZED[method]}
+
+
+def _code(values: Values) -> Settings:
+    return {} if llamafactory_caveats.bits(values) == 8 else {"quant_type": values["quantization_type"]}
+
+
+def _storage(values: Values) -> Settings:
+    """4-bit weights are stored in the dtype that is computed in, for FSDP."""
+    computed_in = "bf16" if on(values.get("pure_bf16")) else autocast(values) or STORED
+    return {"quant_storage": {"bf16": "bfloat16", "fp16": "float16"}[computed_in]}
 
 
 def _precision(values: Values) -> Settings:
@@ -136,12 +154,17 @@ LLAMAFACTORY = Trainer(
         _only("oft", of_peft("module_dropout", "module_dropout")),
         of_peft("additional_target", "modules_to_save"),
         _only("freeze", Rule(keys=("freeze_trainable_layers", "freeze_extra_modules"), settings=_freeze)),
-        same("quantization_type", "quant_type", lambda key, value: value),
+        Rule(keys=("quantization_type",), settings=_code),
+        Rule(keys=("bf16", "fp16", "pure_bf16"), settings=_storage),
+        eight_bits(("quantization_bit",), lambda values: llamafactory_caveats.bits(values) == 8),
         same("double_quantization", "double_quant", lambda key, value: on(value)),
         *training_arguments.BATCH,
         same("cutoff_len", "seq_len", integer),
         Rule(keys=("packing", "neat_packing"), settings=_padding),
-        Rule(keys=("disable_gradient_checkpointing", "use_reentrant_gc"), settings=_checkpointing),
+        Rule(
+            keys=("disable_gradient_checkpointing", "use_reentrant_gc"),
+            settings=_checkpointing,
+        ),
         Rule(keys=("flash_attn",), settings=_attention),
     ),
     caveats=llamafactory_caveats.CAVEATS,

@@ -4,10 +4,10 @@ from anatomy.trainers import training_arguments
 from anatomy.trainers.table import Caveat, Values, joined, on
 
 
-def four_bits(values: Values) -> bool:
-    """Whether bitsandbytes quantizes the base to 4 bits."""
-    method = values.get("quantization_method", "bnb")
-    return str(values.get("quantization_bit")) == "4" and method in ("bnb", "bitsandbytes")
+def bits(values: Values) -> int | None:
+    """4 or 8 where bitsandbytes quantizes the base to as many."""
+    by_bnb = values.get("quantization_method", "bnb") in ("bnb", "bitsandbytes")
+    return {"4": 4, "8": 8}.get(str(values.get("quantization_bit"))) if by_bnb else None
 
 
 _MODULES = ("freeze_trainable_modules", "freeze_extra_modules")
@@ -34,7 +34,7 @@ CAVEATS = (
     Caveat(
         keys=("quantization_bit", "quantization_method"),
         effect="planned with 16-bit weights: these take fewer bytes, and their kernels others",
-        when=lambda values: on(values.get("quantization_bit")) and not four_bits(values),
+        when=lambda values: on(values.get("quantization_bit")) and bits(values) is None,
     ),
     Caveat(
         keys=("finetuning_type",),

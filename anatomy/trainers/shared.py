@@ -1,11 +1,11 @@
 """What the trainers have in common: precision, checkpointing, attention, padding, LoRA, optimizers."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, get_args
 
-from anatomy.trainers.table import Caveat, Rule, Settings, Values, on, targets, text
+from anatomy.trainers.table import Caveat, Rule, Settings, Values, names, on, targets, text
 from anatomy.training.optimizer_names import optimizer_names
 from anatomy.training.recipe import Attention, Recipe
 
@@ -81,6 +81,17 @@ def other_attention(key: str) -> Caveat:
         effect=f"this attention implementation is not known; planned with {Recipe().attn}, whose kernels keep and need others",
         when=lambda values: on(values.get(key)) and not attention(values.get(key)),
     )
+
+
+def eight_bits(keys: tuple[str, ...], asked_for: Callable[[Values], bool]) -> Rule:
+    """bitsandbytes' LLM.int8() where it is asked for."""
+    return Rule(keys=keys, settings=lambda values: {"quant_type": "int8"} if asked_for(values) else {})
+
+
+def skipped(options: Mapping[str, Any]) -> Settings:
+    """What bitsandbytes' config keeps from being quantized."""
+    named = options.get("llm_int8_skip_modules")
+    return {"quant_skip": tuple(names("llm_int8_skip_modules", named))} if named else {}
 
 
 def padding(values: Values, batch: str, packed: bool) -> Settings:

@@ -6,7 +6,16 @@ Schema, defaults and meaning: trl 1.16.0, `trainer/*_config.py` and `scripts/uti
 
 from anatomy.errors import RecipeError
 from anatomy.trainers import training_arguments, trl_caveats
-from anatomy.trainers.shared import STORED_WORDS, attention, autocast, dtype, mapping, padding, precision
+from anatomy.trainers.shared import (
+    STORED_WORDS,
+    attention,
+    autocast,
+    dtype,
+    eight_bits,
+    mapping,
+    padding,
+    precision,
+)
 from anatomy.trainers.table import (
     Rule,
     Settings,
@@ -18,6 +27,7 @@ from anatomy.trainers.table import (
     on,
     same,
     targets,
+    text,
 )
 
 _METHODS = {
@@ -26,16 +36,17 @@ _METHODS = {
     (True, False): "qlora",
     (True, True): "qdora",
 }
-"""(4 bits, DoRA) -> method."""
+"""(quantized, DoRA) -> method."""
 
 
 def _method(values: Values) -> Settings:
-    four_bits = on(values.get("load_in_4bit"))
+    quantized = on(values.get("load_in_4bit")) or on(values.get("load_in_8bit"))
     if on(values.get("use_peft")):
-        return {"method": _METHODS[four_bits, on(values.get("use_dora"))]}
-    if four_bits:
+        return {"method": _METHODS[quantized, on(values.get("use_dora"))]}
+    if quantized:
         raise RecipeError(
-            "load_in_4bit without use_peft: weights in 4 bits cannot be trained.", hint="set use_peft: true"
+            "load_in_4bit or load_in_8bit without use_peft: quantized weights cannot be trained.",
+            hint="set use_peft: true",
         )
     return {"method": "full"}
 
@@ -44,6 +55,16 @@ def _precision(values: Values) -> Settings:
     """bf16 where nothing is said of fp16. The command line loads in fp32 where nothing is said of the dtype."""
     kind = autocast(values) if values.get("bf16") is not None or on(values.get("fp16")) else "bf16"
     return precision(kind, dtype(trl_caveats.loaded(values)))
+
+
+def _code(values: Values) -> Settings:
+    return {} if on(values.get("load_in_8bit")) else {"quant_type": values["bnb_4bit_quant_type"]}
+
+
+def _adapter_dtype(values: Values) -> Settings:
+    """Adapters over a quantized base are cast to bf16."""
+    quantized = on(values.get("load_in_4bit")) or on(values.get("load_in_8bit"))
+    return {"adapter_dtype": "bf16"} if quantized else {}
 
 
 def _attention(values: Values) -> Settings:
@@ -102,7 +123,7 @@ TRL = Trainer(
         "max_seq_length": "max_length",
     },
     rules=(
-        Rule(keys=("use_peft", "load_in_4bit", "use_dora"), settings=_method),
+        Rule(keys=("use_peft", "load_in_4bit", "load_in_8bit", "use_dora"), settings=_method),
         Rule(keys=("bf16", "fp16", "dtype", "model_init_kwargs"), settings=_precision),
         _adapter(same("lora_r", "r", integer)),
         _adapter(same("lora_alpha", "alpha", integer)),
@@ -111,7 +132,10 @@ TRL = Trainer(
         _adapter(of_peft("lora_target_parameters", "target_parameters")),
         _adapter(of_peft("lora_modules_to_save", "modules_to_save")),
         _adapter(of_peft("use_rslora", "use_rslora")),
-        same("bnb_4bit_quant_type", "quant_type", lambda key, value: value),
+        Rule(keys=("bnb_4bit_quant_type",), settings=_code),
+        eight_bits(("load_in_8bit",), lambda values: on(values.get("load_in_8bit"))),
+        Rule(keys=("load_in_4bit", "load_in_8bit"), settings=_adapter_dtype),
+        same("bnb_4bit_quant_storage", "quant_storage", text),
         same("use_bnb_nested_quant", "double_quant", lambda key, value: on(value)),
         *training_arguments.BATCH,
         same("max_length", "seq_len", integer),

@@ -43,16 +43,6 @@ CAVEATS = (
         when=lambda values: any(values.get(key) is not None for key in (*_PREFERENCES, *_REINFORCED)),
     ),
     Caveat(
-        keys=("load_in_8bit",),
-        effect="the linear layers' weights take one byte each, and their kernels others: planned with weights that are "
-        "not quantized",
-    ),
-    Caveat(
-        keys=("load_in_4bit",),
-        effect="TRL casts adapters over a quantized base to bf16: 8 bytes a trained parameter less than planned "
-        "(weight, gradient, Adam's states)",
-    ),
-    Caveat(
         keys=("dtype", "load_in_4bit"),
         effect="the 4-bit layers compute in fp32, TRL's default dtype: more memory than planned; dtype: bfloat16 is usual",
         when=lambda values: on(values.get("load_in_4bit")) and dtype(loaded(values)) == "fp32",
@@ -94,7 +84,6 @@ UNIMPORTANT = joined(
         ),
         "it is about the model's kind of output and its buffers, not its size": "lora_task_type ignore_bias_buffers",
         "only --trust-remote-code lets a checkpoint's own code run here": "trust_remote_code",
-        "4-bit weights take the same bytes in any storage dtype": "bnb_4bit_quant_storage",
         "it is about training that is not modelled": (
             "disable_dropout precompute_ref_batch_size f_alpha_divergence_coef use_weighting discopop_tau sync_ref_model "
             "ref_model_mixup_alpha ref_model_sync_steps cast_lm_head_to_fp32 num_generations_eval "

@@ -22,13 +22,17 @@ FULL = {"base_model": "org/model", "sequence_len": 512, "micro_batch_size": 1}
         (LORA, {}, {"method": "lora", "precision": "bf16-mixed", "load_dtype": "bf16"}),
         (LORA, {"peft_use_dora": True}, {"method": "dora"}),
         (LORA, {"load_in_4bit": True}, {"method": "lora"}),  # only adapter: qlora quantizes to 4 bits
-        (QLORA, {}, {"method": "qlora", "quant_type": "nf4", "double_quant": True, "kbit_prepare": False}),
+        (QLORA, {}, {"method": "qlora", "quant_type": "nf4", "double_quant": True, "kbit_prepare": "off"}),
         (QLORA, {"peft_use_dora": True}, {"method": "qdora"}),
         (
             QLORA,
             {"bnb_config_kwargs": {"bnb_4bit_quant_type": "fp4", "bnb_4bit_use_double_quant": False}},
             {"quant_type": "fp4", "double_quant": False},
         ),
+        (LORA, {"load_in_8bit": True}, {"method": "qlora", "quant_type": "int8", "load_dtype": "bf16"}),
+        (LORA, {"peft_autocast_adapter_dtype": False}, {"adapter_dtype": "base"}),
+        (QLORA, {"bnb_config_kwargs": {"llm_int8_skip_modules": ["out_proj"]}}, {"quant_skip": ("out_proj",)}),
+        (QLORA, {}, {"quant_storage": "bfloat16", "adapter_dtype": "peft"}),
         (LORA, {"lora_target_linear": True}, {"target_modules": "all-linear"}),
         (LORA, {"lora_target_modules": ["q_proj", "v_proj"]}, {"target_modules": ("q_proj", "v_proj")}),
         (LORA, {"lora_target_modules": r".*\.q_proj"}, {"target_modules": r".*\.q_proj"}),
@@ -77,7 +81,8 @@ def test_settings(reading, base, said, settings):
         (LORA, {}, {"lora_mlp_kernel"}),  # switched on by itself
         (LORA, {"lora_mlp_kernel": False}, set()),
         (LORA, {"trust_remote_code": True}, set()),
-        (LORA, {"load_in_8bit": True}, {"load_in_8bit"}),
+        (LORA, {"load_in_8bit": True}, set()),  # and no fused kernels
+        (LORA, {"load_in_8bit": True, "activation_offloading": True}, {"activation_offloading"}),
         (FULL, {"load_in_8bit": True, "flash_attention": True}, set()),  # without an adapter it does nothing
         (FULL, {}, {"attn_implementation"}),  # norms and embeddings stay in fp32
         (FULL, {"bf16": False}, set()),

@@ -18,6 +18,7 @@ BASE = {"model_name_or_path": "org/model", "stage": "sft", "template": "llama3",
         ({"use_rslora": True, "additional_target": "lm_head,embed_tokens"},
          {"peft": {"use_rslora": True, "modules_to_save": ["lm_head", "embed_tokens"]}}),
         ({"quantization_bit": 4}, {"method": "qlora", "quant_type": "nf4", "double_quant": True}),
+        ({"quantization_bit": 8}, {"method": "qlora", "quant_type": "int8"}),
         ({"quantization_bit": 4, "double_quantization": False}, {"double_quant": False}),
         ({"quantization_bit": 4, "quantization_method": "hqq"}, {"method": "lora"}),
         ({"finetuning_type": "oft"}, {"method": "oft", "peft": {"r": 0, "oft_block_size": 32}}),
@@ -51,7 +52,6 @@ def test_settings(reading, said, settings):
     [
         ({}, set()),
         ({"stage": "dpo"}, {"stage"}),
-        ({"quantization_bit": 8}, {"quantization_bit"}),
         ({"quantization_bit": 4, "quantization_method": "hqq"}, {"quantization_bit", "quantization_method"}),
         ({"finetuning_type": "freeze"}, {"finetuning_type"}),
         (
