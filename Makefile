@@ -37,12 +37,14 @@ optimizers: $(OPTIMIZERS)/.installed  ## what every optimizer takes, with every 
 validate: $(STAMP)  ## the grid that suits this machine; run again, it goes on where it was
 	$(BIN)/anatomy validate
 
-# torch first and by exact version: a looser request can pull gigabytes of GPU libraries.
+# torch first and by exact version: a looser request can pull gigabytes of GPU libraries. The packages of kernels without
+# Triton (1 MB for 200): their kernels are not run here.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade "pip>=25.1"
 	$(BIN)/pip install -q "$$(grep '^torch==' constraints.txt)"
 	$(BIN)/pip install -q -c constraints.txt -e . --group dev
+	$(BIN)/pip install -q -c constraints.txt --no-deps liger-kernel cut-cross-entropy
 	touch $@
 
 # Python 3.11 or 3.12; about 3 GB to download, 6 GB on disk: torch 2.4.1's wheel does not import without CUDA's

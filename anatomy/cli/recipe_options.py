@@ -16,6 +16,7 @@ from anatomy.planning.reading import Reading
 from anatomy.planning.settings import make_recipe, recipe_from_toml
 from anatomy.trainers.kinds import KINDS
 from anatomy.training import recipe as recipes
+from anatomy.training.loss_kinds import LOSSES
 from anatomy.training.peft_types import METHODS, PEFT_DEFAULT
 from anatomy.training.recipe import Recipe
 
@@ -30,6 +31,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "precision": get_args(recipes.Precision),
     "attn": get_args(recipes.Attention),
     "load_dtype": get_args(recipes.LoadDType),
+    "loss": tuple(LOSSES),
 }
 _TYPES: dict[str, Any] = {
     **{name: click.Choice(values) for name, values in _CHOICES.items()},
@@ -61,12 +63,15 @@ _VALUES: dict[str, str] = {
     "seq_len": "Tokens in a sequence; fewer where the model takes fewer and none is chosen.",
     "grad_accum": "Micro-batches between two optimizer steps.",
     "attn": "Attention implementation.",
+    "loss": "How the loss is computed; chunked is torchtune's, the last three have packages of their own.",
+    "label_smoothing": "As label_smoothing_factor in TrainingArguments.",
     "max_grad_norm": "Gradient clipping; 0 switches it off.",
 }
 _SWITCHES: dict[str, str] = {
     "optimizer_in_backward": "One optimizer a parameter, stepped in backward: no gradients are kept.",
     "train_head": "Whether --method last-n trains the head.",
     "double_quant": "Quantize the scales of a 4-bit base as well.",
+    "liger_kernels": "Liger's norms, rotary embeddings and MLPs; its loss is --loss liger.",
     "padded": "Sequences are padded to the longest, which takes an attention mask.",
 }
 

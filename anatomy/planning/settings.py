@@ -219,6 +219,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "target_modules": (str, list),
     "dropout": (float, int),
     "max_grad_norm": (float, int),
+    "label_smoothing": (float, int),
 }
 _WORDS: dict[type, str] = {
     int: "an integer",

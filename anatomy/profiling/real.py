@@ -1,7 +1,8 @@
 """A real run, ready to step: a model with its weights on a device, the method applied, the optimizer made."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ from anatomy.profiling.events import Held
 from anatomy.rehearsal.adapted import AdaptedNames
 from anatomy.training import optimizers, quantization
 from anatomy.training.batch import plan_batch
+from anatomy.training.fused_losses import check_cpu, imported_functions, modules_of
+from anatomy.training.losses import apply_loss, loss_of
 from anatomy.training.methods import apply_method, choose_attention
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import Run, prepare, step, unwrapped
@@ -42,6 +45,10 @@ class RealRun:
         loss = getattr(base, "loss_function", None)
         if loss is not None and not isinstance(loss, torch.nn.Module):  # a module speaks for itself
             base.loss_function = wrap(loss)
+        for function in imported_functions():
+            if "apply" in vars(function):  # of a measurement before
+                del function.apply
+            function.apply = wrap(function.apply)
 
     def loaded(self) -> Iterator[Held]:
         """What is on the device before the first step."""
@@ -76,14 +83,19 @@ class RealRun:
 
 def set_up(model: Any, recipe: Recipe, device: str, component_of: Callable[[str], str]) -> RealRun:
     """Apply the recipe to a model whose weights are on `device`. Raises RecipeError where it cannot be applied."""
+    if device == "cpu":
+        check_cpu(recipe)
     batch = plan_batch(model, recipe)
     base = frozenset(id(parameter) for parameter in model.parameters())
     choose_attention(model, recipe)
     with torch.device(device):
         model = apply_method(model, recipe)
+    for module in modules_of(recipe):
+        import_module(module)
+    apply_loss(model, recipe)
     optimizer = optimizers.build_optimizer(model, recipe)
     return RealRun(
-        run=prepare(model, optimizer, recipe, batch.make, device),
+        run=replace(prepare(model, optimizer, recipe, batch.make, device), loss=loss_of(recipe)),
         base_parameters=base,
         names=AdaptedNames(model, component_of),
         tokens=batch.tokens * recipe.grad_accum,

@@ -19,6 +19,7 @@ from anatomy.rehearsal.bitsandbytes_cuda import import_quietly
 from anatomy.rehearsal.cast import RecipeCast, optimizer_assumptions
 from anatomy.rehearsal.cuda import Stage, Target
 from anatomy.rehearsal.guards import failures_named
+from anatomy.rehearsal.kernel_packages import import_packages
 from anatomy.rehearsal.rehearse import STEPS, Rehearsal, Rehearsing
 from anatomy.training.optimizer_kinds import kind_of
 from anatomy.training.optimizers import build_optimizer
@@ -153,6 +154,7 @@ def rehearse_apart(
     """Rehearse `recipe` but for its optimizer; see `rehearse` for arguments and errors."""
     if recipe.uses_adapters:
         import_quietly()
+    import_packages(recipe, target or Target())
     recipe = replace(recipe, optimizer="sgd", optim_args=None, optim_target_modules=None)  # it says nothing
     running = _Running(_Unoptimized(model, recipe, "meta"), Stage(target=target or Target()), "meta")
     running.run(STEPS)

@@ -12,6 +12,8 @@ from anatomy.rehearsal.int8_cuda import NO_OUTLIERS
 from anatomy.rehearsal.recorder import Recorder
 from anatomy.training import optimizers, quantization
 from anatomy.training.batch import plan_batch
+from anatomy.training.loss_kinds import LOSSES
+from anatomy.training.losses import apply_loss, loss_of
 from anatomy.training.methods import apply_method, choose_attention
 from anatomy.training.optimizer_kinds import kind_of
 from anatomy.training.recipe import Recipe
@@ -74,6 +76,7 @@ class RecipeCast:
             *self.batch.assumptions,
             *adapter_assumptions(recipe),
             *optimizer_assumptions(recipe),
+            *loss_assumptions(recipe),
         )
         self.not_modelled: tuple[str, ...] = ()
         self.base_count = sum(int(p.numel()) for p in unique_parameters(model))
@@ -99,6 +102,7 @@ class RecipeCast:
         choose_attention(self.base, self.recipe)
         with torch.device(self.device):
             model = apply_method(self.base, self.recipe, moves=self.moves)
+        apply_loss(model, self.recipe)
         for path, parameter in model.named_parameters():
             category = Category.WEIGHTS if id(parameter) in base else Category.ADAPTERS
             recorder.place(parameter, module=path.rpartition(".")[0], category=category)
@@ -121,7 +125,8 @@ class RecipeCast:
         return self.batch.make()
 
     def prepare(self, model: Any, optimizer: Any, make_batch: Callable[[], Batch], grad_accum: int) -> Run:
-        return prepare(model, optimizer, replace(self.recipe, grad_accum=grad_accum), make_batch, self.device)
+        recipe = replace(self.recipe, grad_accum=grad_accum)
+        return replace(prepare(model, optimizer, recipe, make_batch, self.device), loss=loss_of(recipe))
 
     def total_parameters(self, model: Any) -> int:
         base = set(map(id, self.base_parameters))
@@ -166,6 +171,12 @@ def _frozen_rows(recipe: Recipe) -> str:
     if not recipe.uses_adapters or trained or recipe.adapter_type == "TRAINABLE_TOKENS":
         return ""
     return ", whose rows stay frozen: --peft modules_to_save or trainable_token_indices trains them"
+
+
+def loss_assumptions(recipe: Recipe) -> tuple[str, ...]:
+    """What is not seen in a loss's name."""
+    note = LOSSES[recipe.loss].note
+    return (note,) if note else ()
 
 
 def unique_parameters(model: Any) -> list[Any]:

@@ -14,6 +14,7 @@ from torch.library import Library
 from anatomy.rehearsal import bitsandbytes_cuda, cublas, workspaces
 from anatomy.rehearsal.attention import cpu_attention, cuda_attention, flash_attention_2
 from anatomy.rehearsal.autocast import meta_autocast
+from anatomy.rehearsal.kernel_packages import kernel_packages
 from anatomy.rehearsal.optimizers_cuda import device_calls
 
 
@@ -104,6 +105,7 @@ def acting(stage: Stage) -> Iterator[None]:
                 library.impl(name, kernel, "AutogradMeta")
             stack.enter_context(flash_attention_2(stage.kernels_used))
             stack.enter_context(device_calls())
+            stack.enter_context(kernel_packages(stage.target))
         stack.enter_context(meta_autocast())
         stack.enter_context(bitsandbytes_cuda.own_kernels(stage.target))
         stack.enter_context(_multi_tensor_kernels(by_default=cuda))

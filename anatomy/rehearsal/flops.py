@@ -43,6 +43,7 @@ class FlopCounter:
         """Add what one call of an operator costs."""
         formula = _FORMULAS.get(_name(func)) or flop_registry.get(func.overloadpacket)
         if formula is not None:
+            args = [a for a in args if not isinstance(a, torch.dtype)]  # of mm.dtype, which no formula knows
             self._counted[step, recomputed] += int(formula(*args, **kwargs, out_val=out))
 
     def of(self, step: int) -> Flops:

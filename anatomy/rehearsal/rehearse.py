@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
@@ -22,10 +23,12 @@ from anatomy.rehearsal.cast import Cast, RecipeCast, unique_parameters
 from anatomy.rehearsal.cuda import Stage, Target, acting
 from anatomy.rehearsal.flops import Flops
 from anatomy.rehearsal.guards import failures_named, without_garbage_collection
+from anatomy.rehearsal.kernel_packages import import_packages
 from anatomy.rehearsal.ledger import Ledger
 from anatomy.rehearsal.optimizers_cuda import package_kernels
 from anatomy.rehearsal.recorder import Recorder
 from anatomy.training import optimizers
+from anatomy.training.fused_losses import imported_functions
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import Batch, step, unwrapped
 from anatomy.units import format_bytes
@@ -76,6 +79,7 @@ def rehearse(
     """
     if recipe.uses_adapters:  # PEFT imports it
         import_quietly()
+    import_packages(recipe, target or Target())
     cast = RecipeCast(model, recipe, device)
     return rehearse_cast(cast, component_of=component_of, target=target, steps=steps, device=device)
 
@@ -109,7 +113,7 @@ class Rehearsing:
     def run(self, steps: int) -> None:
         with self.on_stage() as stack:
             self.model = model = self.cast.load(self.recorder)
-            self._watch(model)
+            self._watch(model, stack)
             self.optimizer_made_at = self.ledger.length
             optimizer = self.equip(lambda: self.cast.make_optimizer(model), stack)
             micro_batches = min(self.cast.grad_accum, MICRO_BATCHES)
@@ -148,12 +152,14 @@ class Rehearsing:
             stack.enter_context(package_kernels(self.stage))
         return optimizer
 
-    def _watch(self, model: Any) -> None:
+    def _watch(self, model: Any, stack: ExitStack) -> None:
         self.attribution.watch(model)
         base = unwrapped(model)
         loss = getattr(base, "loss_function", None)
         if loss is not None and not isinstance(loss, torch.nn.Module):  # a module speaks for itself
             base.loss_function = self.attribution.wrap_loss(loss)
+        for function in imported_functions():
+            stack.enter_context(patch.object(function, "apply", self.attribution.wrap_loss(function.apply)))
 
     def enter(self, phase: Phase, model: Any, optimizer: Any) -> None:
         """A phase begins: what the one before made of gradients and states is known now."""

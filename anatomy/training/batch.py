@@ -53,7 +53,7 @@ class _Kind:
 def _text(model: Any, accepted: Any, recipe: Recipe) -> BatchPlan:
     size = (recipe.batch_size, recipe.seq_len)
     ids = _ordinary_ids(model.config)
-    classes = _pooled_labels(model)
+    classes = _class_labels(model)
     length = f"{recipe.seq_len:,} tokens"
     assumptions = [
         f"sequences are padded to {length}, so attention needs a mask"
@@ -72,9 +72,10 @@ def _text(model: Any, accepted: Any, recipe: Recipe) -> BatchPlan:
         batch = {"input_ids": tokens}
         if "attention_mask" in accepted:
             batch["attention_mask"] = torch.ones(size, dtype=torch.int64)
-        batch["labels"] = torch.zeros(size[0], dtype=torch.int64) if classes else tokens.clone()
+        batch["labels"] = tokens.clone() if classes is None else classes(size)
         if recipe.padded:
             _pad_last(batch)
+        _shift_for_decoder(model, batch, recipe)
         if recipe.adapter is not None and recipe.adapter.takes_tasks:
             batch["task_ids"] = torch.zeros(size[0], dtype=torch.int64)
         if "next_sentence_label" in accepted:
@@ -127,10 +128,12 @@ def _speech(model: Any, accepted: Any, recipe: Recipe) -> BatchPlan:
         import torch
 
         shape = (recipe.batch_size, config.num_mel_bins, frames)
-        return {
+        batch = {
             "input_features": torch.zeros(shape, dtype=model.dtype),
             "labels": _tokens(ids, (recipe.batch_size, target)),
         }
+        _shift_for_decoder(model, batch, recipe)
+        return batch
 
     return BatchPlan(
         make=make,
@@ -172,15 +175,37 @@ def _class_with_a_loss(model_type: str) -> str:
     return "name a class with a head with --set 'architectures=[...]'"
 
 
-def _pooled_labels(model: Any) -> bool:
-    """Whether the class predicts one label a sequence rather than one a token."""
+def _shift_for_decoder(model: Any, batch: dict[str, Any], recipe: Recipe) -> None:
+    """What DataCollatorForSeq2Seq adds: a model that gets no labels, because a smoother does, cannot shift them itself."""
+    if recipe.label_smoothing and hasattr(model, "prepare_decoder_input_ids_from_labels"):
+        batch["decoder_input_ids"] = model.prepare_decoder_input_ids_from_labels(labels=batch["labels"])
+
+
+def _class_labels(model: Any) -> Callable[[tuple[int, int]], Any] | None:
+    """What makes labels for a batch of (sequences, tokens) where they are classes; None where they are token ids."""
     from transformers.models.auto import modeling_auto as auto
 
+    name = type(model).__name__
+    if name in auto.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES.values():
+        return _zeros
     per_sequence = (
         auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
         auto.MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES,
     )
-    return any(type(model).__name__ in names.values() for names in per_sequence)
+    if not any(name in names.values() for names in per_sequence):
+        return None
+    many, problem = model.config.num_labels, getattr(model.config, "problem_type", None)
+    if problem == "multi_label_classification" or (problem == "regression" and many > 1):
+        return lambda size: _zeros((size[0], many)).float()
+    if problem == "regression" or (problem is None and many == 1):  # a target is a number, as transformers takes it
+        return lambda size: _zeros(size[:1]).float()
+    return lambda size: _zeros(size[:1])
+
+
+def _zeros(size: tuple[int, ...]) -> Any:
+    import torch
+
+    return torch.zeros(size, dtype=torch.int64)
 
 
 def _ordinary_ids(config: Any) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 from anatomy.errors import RecipeError
+from anatomy.training.loss_kinds import LOSSES, check_loss
 from anatomy.training.optimizer_kinds import OWN, kind_of, parsed_args
 from anatomy.training.peft_types import ALL_LINEAR as ALL_LINEAR
 from anatomy.training.peft_types import METHODS, PEFT_DEFAULT, PEFT_TYPES, PeftType, own_defaults
@@ -100,6 +101,13 @@ class Recipe:
     """Whether each block's activations are dropped in forward and computed again in backward."""
     attn: Attention = "sdpa"
     """The model's attention implementation."""
+    loss: str = "stock"
+    """How the loss is computed, a name of `loss_kinds.LOSSES`. stock: the model's own; chunked: torchtune's; liger:
+    Liger's fused linear cross-entropy; cut: cut-cross-entropy; trl: the fused head of TRL's SFTTrainer."""
+    liger_kernels: bool = False
+    """Whether norms, rotary embeddings and MLPs are Liger's. With loss liger, the Trainer's `use_liger_kernel`."""
+    label_smoothing: float = 0.0
+    """As the Trainer's `label_smoothing_factor`: above 0, its LabelSmoother computes the loss from the logits."""
     max_grad_norm: float = 1.0
     """Gradient clipping as the Trainer's `max_grad_norm`; 0 switches it off."""
 
@@ -115,6 +123,7 @@ class Recipe:
         self._check_numbers()
         self._check_peft()
         self._check_optimizer()
+        check_loss(self.loss, self.label_smoothing)
         if self.load_dtype is not None and self.autocast_dtype is None and self.load_dtype != self.precision:
             raise RecipeError(
                 f"load_dtype {self.load_dtype!r} contradicts precision {self.precision!r}: without autocast, weights "
@@ -295,6 +304,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "method": tuple(METHODS),
     "precision": get_args(Precision),
     "attn": get_args(Attention),
+    "loss": tuple(LOSSES),
     "gradient_checkpointing": get_args(Checkpointing),
     "quant_type": get_args(QuantType),
     "quant_block_size": _BLOCK_SIZES,

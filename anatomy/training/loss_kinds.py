@@ -1,0 +1,67 @@
+"""The losses that a recipe can name: who makes each, and what is said of it. A table; no imports of libraries."""
+
+from dataclasses import dataclass
+
+from anatomy.errors import RecipeError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LossKind:
+    """One value of a recipe's `loss`."""
+
+    package: str | None = None
+    """What pip installs it from, where torch and transformers do not have it."""
+    module: str = ""
+    """The module of the package that has it."""
+    function: str = ""
+    """The autograd function in that module that computes it."""
+    makes_logits: bool = True
+    """False where logits are made a tile at a time, and never all there."""
+    on_cpu: bool = True
+    """False where it is kernels that run on GPUs alone."""
+    note: str = ""
+    """What the answer has to say about a rehearsal of it."""
+
+
+LOSSES: dict[str, LossKind] = {
+    "stock": LossKind(),
+    "chunked": LossKind(
+        note="the chunked loss makes fp32 of the logits an eighth of the sequence at a time, as torchtune and axolotl do; "
+        "they compile it, and what Inductor saves by that is not counted"
+    ),
+    "liger": LossKind(
+        package="liger-kernel",
+        module="liger_kernel.ops.fused_linear_cross_entropy",
+        function="LigerFusedLinearCrossEntropyFunction",
+        makes_logits=False,
+        on_cpu=False,
+    ),
+    "cut": LossKind(
+        package="cut-cross-entropy",
+        module="cut_cross_entropy.cce",
+        function="LinearCrossEntropyFunction",
+        makes_logits=False,
+        on_cpu=False,
+        note="the matrix products inside cut-cross-entropy's kernels are not in the FLOPs",
+    ),
+    "trl": LossKind(
+        package="trl",
+        module="trl.kernels.chunked_logprob",
+        function="ChunkedLogProbFunction",
+        makes_logits=False,
+    ),
+}
+
+
+def check_loss(name: str, label_smoothing: float) -> None:
+    """Raises RecipeError for settings of the loss that cannot be, or not together."""
+    if not 0 <= label_smoothing < 1:
+        raise RecipeError(
+            f"label_smoothing is {label_smoothing}, but must be at least 0 and below 1.", hint="0.1 is usual"
+        )
+    # Under Liger the Trainer keeps the labels to itself, and the model makes its logits after all.
+    if label_smoothing and name not in ("stock", "liger"):
+        raise RecipeError(
+            f"label_smoothing is computed from all the logits, in the place of the loss {name!r}.",
+            hint="leave one of the two out",
+        )

@@ -1,0 +1,104 @@
+"""The losses that a recipe can name, beside the one that the model's own class computes.
+
+Each is put where the model looks for its loss function, so that whoever watches a step finds it there.
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from anatomy.errors import RecipeError
+from anatomy.training.fused_losses import FUSED, apply_liger, trl_loss
+from anatomy.training.recipe import Recipe
+from anatomy.training.step import Batch, Loss, compute_loss, unwrapped
+
+CHUNKS = 8
+"""Pieces of the sequence that the chunked loss takes one after the other: torchtune's and axolotl's default."""
+_IGNORED = -100
+
+
+def apply_loss(model: Any, recipe: Recipe) -> None:
+    """Give `model` (the one that is called, adapters and all) the recipe's loss function.
+
+    Raises RecipeError where the model's class has another task than the loss is for.
+    """
+    base = unwrapped(model)
+    if recipe.loss != "stock":
+        _check_causal(base, recipe)
+    if recipe.loss == "chunked":
+        base.loss_function = chunked_cross_entropy
+    if recipe.loss == "liger" or recipe.liger_kernels:
+        apply_liger(base, recipe)
+    if recipe.loss in FUSED:
+        FUSED[recipe.loss](base, recipe)
+    if recipe.label_smoothing:
+        base.loss_function = _smoother(base, recipe)
+
+
+def loss_of(recipe: Recipe) -> Loss:
+    """How a step takes the loss of a model to which `apply_loss` has been applied."""
+    if recipe.loss == "trl":
+        return trl_loss
+    return _smoothed if recipe.label_smoothing else compute_loss
+
+
+def chunked_cross_entropy(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    num_items_in_batch: torch.Tensor | None = None,
+    shift_labels: torch.Tensor | None = None,
+    **_: Any,
+) -> torch.Tensor:
+    """Cross-entropy that makes fp32 of the logits (batch, tokens, vocabulary) one piece of the sequence at a time.
+
+    torchtune's CEWithChunkedOutputLoss (modules/loss) as axolotl's `chunked_cross_entropy` calls it
+    (monkeypatch/loss/chunked.py), but for torch.compile.
+    """
+    if shift_labels is None:
+        labels = nn.functional.pad(labels, (0, 1), value=_IGNORED)
+        shift_labels = labels[..., 1:].contiguous()
+    shift_labels = shift_labels.to(logits.device)
+    total: Any = 0.0
+    elements = (shift_labels != _IGNORED).sum()
+    pieces = [piece.reshape(-1, piece.size(-1)) for piece in logits.chunk(CHUNKS, dim=1)]
+    targets = [piece.reshape(-1) for piece in shift_labels.chunk(CHUNKS, dim=1)]
+    for piece, target in zip(pieces, targets, strict=True):
+        total += nn.functional.cross_entropy(piece.float(), target, ignore_index=_IGNORED, reduction="sum")
+    return total / (elements if num_items_in_batch is None else num_items_in_batch)
+
+
+def _smoothed(model: Any, inputs: Batch, items: torch.Tensor | None) -> torch.Tensor:
+    """Trainer.compute_loss with a label smoother: the model makes logits, the smoother the loss."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    labels = inputs.pop("labels")
+    extra = {} if items is None else {"num_items_in_batch": items}
+    outputs = model(**{**inputs, **extra})
+    base = unwrapped(model)
+    shifts = {"shift_labels": True} if base._get_name() in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values() else {}
+    loss: torch.Tensor = base.loss_function(outputs, labels, num_items_in_batch=items, **shifts)
+    return loss
+
+
+def _smoother(base: Any, recipe: Recipe) -> Any:
+    from transformers.trainer_pt_utils import LabelSmoother
+
+    problem = getattr(base.config, "problem_type", None)
+    if problem in ("multi_label_classification", "regression"):
+        raise RecipeError(
+            f"label_smoothing is for one label out of several, not for {problem.replace('_', ' ')}.",
+            hint="leave label_smoothing out",
+        )
+    return LabelSmoother(epsilon=recipe.label_smoothing)
+
+
+def _check_causal(base: Any, recipe: Recipe) -> None:
+    """Raises RecipeError for a class whose loss is not that of the next token."""
+    from transformers.loss.loss_utils import ForCausalLMLoss
+
+    if base.loss_function is not ForCausalLMLoss or base.config.is_encoder_decoder:
+        raise RecipeError(
+            f"loss {recipe.loss!r} is for models that predict the next token, and {type(base).__name__} is none.",
+            hint="use --loss stock",
+        )
