@@ -25,7 +25,8 @@ from anatomy.rehearsal.questions import Questions
 _ADD = torch.ops.aten.add.Tensor
 _COPY = torch.ops.aten._to_copy.default
 _FRESH = torch.ops.aten.lift_fresh.default
-_ZEROS = torch.ops.aten.new_zeros.default
+_ZEROS = (torch.ops.aten.new_zeros.default, torch.ops.aten.zeros.default)
+"""How a formula of backward makes its zeros: torch 2.13, torch 2.11."""
 _IN_PLACE: dict[Any, Any] = {
     torch.ops.aten.scatter_add.default: torch.ops.aten.scatter_add_.default,
     torch.ops.aten.scatter.src: torch.ops.aten.scatter_.src,
@@ -104,7 +105,7 @@ class Recorder(TorchDispatchMode):
             self._stay(args[0], out)
         if not _is_host_view(func, args, self._device):
             self._note(name, out)
-        if func is _ZEROS and _in_formula():
+        if func in _ZEROS and _in_formula():
             self._fresh = self._live.get(out.untyped_storage()._cdata)
         self._take_and_return(name, self._kernels.scratch(name, args, kwargs, out))
         return out

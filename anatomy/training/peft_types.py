@@ -1,6 +1,6 @@
 """PEFT's types of adapters, and what a recipe's settings are called in each one's configuration. A table; no imports.
 
-The names are the fields of peft 0.21's config classes; a test holds every row against the installed ones.
+The names are the fields of peft 0.21's config classes (of one that it has no more, 0.18's); a test holds every row against the installed ones.
 """
 
 from collections.abc import Mapping
@@ -62,6 +62,7 @@ PEFT_TYPES: Mapping[str, PeftType] = {
     "ADAPTION_PROMPT": PeftType(targets=PEFT_DEFAULT, options={"adapter_len": 10, "adapter_layers": 1}),
     "BEFT": PeftType(targets=PEFT_DEFAULT),
     "BOFT": PeftType(dropout="boft_dropout", initialised_on="cpu"),  # its permutations, number by number
+    "BONE": PeftType(r="r", own_rank=64),  # of peft before 0.20, which calls it MiSS
     "C3A": PeftType(),
     "CARTRIDGE": PeftType(**_PROMPT),
     "CPT": PeftType(

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 import pytest
+from packaging.version import Version
 
 from anatomy import source
 from anatomy.architecture.skeleton import build_skeleton
+from anatomy.errors import RecipeError
 from anatomy.planning.settings import make_recipe
 from anatomy.training.methods import apply_method
 
@@ -145,6 +148,11 @@ def test_counts_are_those_that_peft_printed(printed: Printed) -> None:
         source.load(printed.model, overrides=overrides, headers=False), dtype="bfloat16"
     ).model
     recipe = make_recipe({**printed.settings, "peft": dict(printed.peft), "gradient_checkpointing": "off"})
-    with torch.device("meta"):
-        adapted = apply_method(model, recipe)
+    try:
+        with torch.device("meta"):
+            adapted = apply_method(model, recipe)
+    except (RecipeError, ValueError):
+        if Version(version("peft")) >= Version("0.21"):
+            raise
+        pytest.skip("newer than the installed peft")
     assert adapted.get_nb_trainable_parameters() == (printed.trainable, printed.total)
