@@ -146,13 +146,13 @@ def test_a_plans_recipe_and_overrides_lead_to_the_same_plan(tmp_path):
 def test_a_checkpoints_own_quantization_is_not_passed_over(tiny_llama, settings, weights):
     plain = api.plan(str(tiny_llama), seq_len=16, **settings)
     model = write_config(
-        tiny_llama, TINY_LLAMA | {"quantization_config": {"quant_method": "gptq", "bits": 4}}
+        tiny_llama, TINY_LLAMA | {"quantization_config": {"quant_method": "hqq"}}
     )
     plan = api.plan(model, seq_len=16, **settings)
     (warning,) = plan.warnings
-    assert warning.startswith("the checkpoint's own quantization (gptq) is not modelled")
+    assert warning.startswith("the checkpoint's own quantization (hqq) is not modelled")
     assert warning.endswith(weights)
-    assert plan.not_modelled[-1] == "the checkpoint's own quantization (gptq)"
+    assert plan.not_modelled[-1] == "the checkpoint's own quantization (hqq)"
     assert plan.footprint.peak_allocated_bytes == plain.footprint.peak_allocated_bytes
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from anatomy.api.configured import Asked, Config, asked
 from anatomy.api.description import Progress, silence, trainable_description
-from anatomy.api.planned import assumed_of, own_quantization, target_of
+from anatomy.api.planned import assumed_of, target_of
+from anatomy.api.stored import own_quantization
 from anatomy.api.staged import Staged, stage
 from anatomy.blueprint import Blueprint
 from anatomy.errors import AnatomyError, RecipeError, RehearsalError
@@ -289,7 +290,7 @@ class _Comparing:
         quantized = own_quantization(staged.blueprint, staged.recipe)
         self.versions = rehearsal.versions
         self.assumed.add(method, assumed_of(rehearsal, self.stands_for, self.gpu))
-        self.missing.add(method, (*rehearsal.not_modelled, *(missing for missing, _ in quantized)))
+        self.missing.add(method, (*rehearsal.not_modelled, *(missing for missing, _ in quantized if missing)))
         self.warned.add(method, self.run.warnings(staged.blueprint, staged.recipe))
         self.warned.add(method, (*staged.warnings, *(warning for _, warning in quantized)))
 

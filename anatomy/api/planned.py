@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from anatomy.api.configured import Asked, Config, asked
 from anatomy.api.description import Progress, silence, trainable_description
 from anatomy.api.staged import Staged, asked_recipe, stage
-from anatomy.blueprint import Blueprint
+from anatomy.api.stored import own_quantization
 from anatomy.hardware.catalog import Gpu, all_gpus, lookup
 from anatomy.training.recipe import Recipe
 
@@ -47,7 +47,9 @@ def plan(
     tell(f"reading {run.reference}")
     blueprint = trainable_description(run.reference, run.overrides, run.revision)
     tell("building the model without its weights")
-    staged = stage(blueprint, recipe, chosen_names, trust_remote_code=trust_remote_code)
+    staged = stage(
+        blueprint, recipe, chosen_names, trust_remote_code=trust_remote_code, capability=target_of(on)[1].capability
+    )
     return _plan(staged, run, on, tell)
 
 
@@ -79,7 +81,7 @@ def _plan(staged: Staged, run: Asked, gpu: Gpu | None, tell: Progress) -> "Plan"
         context_bytes=(gpu or stands_for).context_bytes,
         fits=fits,
         assumptions=(*run.assumed, *assumed_of(rehearsal, stands_for, gpu), *notes),
-        not_modelled=(*run.not_modelled, *rehearsal.not_modelled, *(missing for missing, _ in quantized)),
+        not_modelled=(*run.not_modelled, *rehearsal.not_modelled, *(missing for missing, _ in quantized if missing)),
         warnings=(
             *run.warnings(staged.blueprint, staged.recipe),
             *staged.warnings,
@@ -109,15 +111,3 @@ def assumed_of(rehearsal: "Rehearsal", stands_for: Gpu, asked: Gpu | None) -> tu
         on = f"kernels and workspaces are those of an {stands_for.name}: those of the {asked.name} are not known"
     context = "the CUDA context and libraries take what public measurements suggest (`anatomy gpus`)"
     return (*rehearsal.assumptions, on, context)
-
-
-def own_quantization(blueprint: Blueprint, recipe: Recipe) -> tuple[tuple[str, str], ...]:
-    """(what is not modelled, warning) for a checkpoint that is itself quantized."""
-    from anatomy.architecture.facts import quantization
-
-    method = quantization(blueprint.config or {})
-    if method is None:
-        return ()
-    own = f"the checkpoint's own quantization ({method})"
-    weights = f"quantized from {recipe.weight_dtype}" if recipe.quantized else f"in {recipe.weight_dtype}"
-    return ((own, f"{own} is not modelled: this is the plan of the same model with its weights {weights}"),)

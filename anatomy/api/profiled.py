@@ -59,7 +59,7 @@ def profile(
     tell(f"reading {run.reference}")
     blueprint = trainable_description(run.reference, run.overrides, run.revision)
     tell("building the model without its weights")
-    staged = stage(blueprint, recipe, chosen_names, trust_remote_code=trust_remote_code)
+    staged = stage(blueprint, recipe, chosen_names, trust_remote_code=trust_remote_code, capability=None)
     room = room_on(machine, used_before)
     prediction = _foreseen(staged, room, tell)
     subject = Subject(

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from anatomy.api.stored import over_checkpoint
 from anatomy.blueprint import Blueprint
 from anatomy.training.recipe import Recipe
 
@@ -66,11 +67,20 @@ def asked_recipe(
 
 
 def stage(
-    blueprint: Blueprint, recipe: Recipe, chosen: Collection[str], *, trust_remote_code: bool
+    blueprint: Blueprint,
+    recipe: Recipe,
+    chosen: Collection[str],
+    *,
+    trust_remote_code: bool,
+    capability: tuple[int, int] | None = (8, 0),
 ) -> Staged:
-    """Build the model on meta and fit the recipe's defaults to it. Raises ArchitectureError, RecipeError."""
+    """Build the model on meta and fit the recipe's defaults to it. Raises ArchitectureError, RecipeError.
+
+    `capability`: of the GPU, which decides whether some quantized checkpoints stay packed; None where none can.
+    """
     from anatomy.architecture.tree import module_components
 
+    recipe, stored = over_checkpoint(blueprint.config or {}, recipe, chosen, capability)
     skeleton = _skeleton(blueprint, recipe, trust_remote_code)
     components = module_components(skeleton.model, skeleton.config)
     recipe, adapted, warnings = _adapted(skeleton, components, recipe, chosen)
@@ -79,7 +89,7 @@ def stage(
         skeleton=skeleton,
         components=components,
         recipe=recipe,
-        adapted=adapted,
+        adapted={**stored, **adapted},
         warnings=warnings,
         trust_remote_code=trust_remote_code,
     )

@@ -70,6 +70,7 @@ _VALUES: dict[str, str] = {
 _SWITCHES: dict[str, str] = {
     "optimizer_in_backward": "One optimizer a parameter, stepped in backward: no gradients are kept.",
     "train_head": "Whether --method last-n trains the head.",
+    "dequantize": "Quantized checkpoint: dequantize its weights at loading; by default only where it must be.",
     "double_quant": "Quantize the scales of a 4-bit base as well.",
     "liger_kernels": "Liger's norms, rotary embeddings and MLPs; its loss is --loss liger.",
     "padded": "Sequences are padded to the longest, which takes an attention mask.",

@@ -18,6 +18,7 @@ from anatomy.training.methods import apply_method, choose_attention
 from anatomy.training.optimizer_kinds import kind_of
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import Batch, Run, prepare
+from anatomy.training.stored.swap import holds_states, holds_weights, keep_packed, stored_words
 from anatomy.units import format_count, format_share
 
 
@@ -83,6 +84,8 @@ class RecipeCast:
         self.base_parameters: tuple[Any, ...] = ()
         if recipe.quantized:  # only changes what the layers are: nothing has reached the device yet
             quantization.swap_linears(model, recipe)
+        elif recipe.dequantize is False:
+            keep_packed(model)
 
     def load(self, recorder: Recorder) -> Any:
         """The weights arrive on the device, one module after the other, then what the method adds."""
@@ -90,10 +93,12 @@ class RecipeCast:
         for path, module in self.base.named_modules():
             if id(module) in packed:
                 self._pack(recorder, path, module)
-            for parameter in module.parameters(recurse=False):
-                recorder.adopt(parameter, module=path, category=Category.WEIGHTS)
-            for buffer in module.buffers(recurse=False):
-                recorder.adopt(buffer, module=path, category=Category.BUFFERS)
+            for name, parameter in module.named_parameters(recurse=False):
+                state = holds_states(module, name)
+                category = Category.QUANTIZATION if state else Category.WEIGHTS
+                recorder.adopt(parameter, module=path, category=category)
+            for name, buffer in module.named_buffers(recurse=False):
+                recorder.adopt(buffer, module=path, category=_category_of(module, name))
         for book in quantization.code_books().values() if packed else ():
             recorder.place(book, module="", category=Category.QUANTIZATION)
         # Held, not only their ids: an adapter could get the id of a parameter that is gone.
@@ -104,10 +109,14 @@ class RecipeCast:
             model = apply_method(self.base, self.recipe, moves=self.moves)
         apply_loss(model, self.recipe)
         for path, parameter in model.named_parameters():
-            category = Category.WEIGHTS if id(parameter) in base else Category.ADAPTERS
-            recorder.place(parameter, module=path.rpartition(".")[0], category=category)
+            owner, _, name = path.rpartition(".")
+            known = Category.QUANTIZATION if holds_states(owners[owner], name) else Category.WEIGHTS
+            recorder.place(
+                parameter, module=owner, category=known if id(parameter) in base else Category.ADAPTERS
+            )
         for path, buffer in model.named_buffers():
-            recorder.place(buffer, module=path.rpartition(".")[0], category=Category.BUFFERS)
+            owner, _, name = path.rpartition(".")
+            recorder.place(buffer, module=owner, category=_category_of(owners[owner], name))
         return model
 
     def _pack(self, recorder: Recorder, path: str, module: Any) -> None:
@@ -179,6 +188,13 @@ def loss_assumptions(recipe: Recipe) -> tuple[str, ...]:
     return (note,) if note else ()
 
 
+def _category_of(module: Any, name: str) -> Category:
+    """Of a buffer: those of packed layers hold weights and what belongs to them."""
+    if holds_states(module, name):
+        return Category.QUANTIZATION
+    return Category.WEIGHTS if holds_weights(module, name) else Category.BUFFERS
+
+
 def unique_parameters(model: Any) -> list[Any]:
     """Every parameter of a model, tied ones once."""
     return list({id(p): p for p in model.parameters()}.values())
@@ -188,7 +204,7 @@ def packed_share(model: Any, base_count: int) -> tuple[str, ...]:
     """What a quantized base of `base_count` parameters leaves dense is easily overlooked: embeddings, heads."""
     modules = quantization.quantized_modules(model)
     if not modules:
-        return ()
+        return stored_words(model)
     packed = sum(prod(quantization.logical_shape(module)) for _, module in modules)
     share, kept = format_share(packed, base_count), format_count(base_count - packed)
     bits = {kind.bits for _, module in modules if (kind := quantization.kind_of_layer(module))}

@@ -11,6 +11,7 @@ from typing import Any
 from anatomy.errors import RecipeError
 from anatomy.training.peft_types import ALL_LINEAR, PEFT_DEFAULT, PeftType
 from anatomy.training.recipe import Recipe
+from anatomy.training.stored.swap import packed_names, peft_layers, stored_modules
 
 
 def add_adapters(model: Any, recipe: Recipe, *, moves: bool = True) -> Any:
@@ -41,9 +42,12 @@ def peft_config(model: Any, recipe: Recipe) -> Any:
     given = {**_mapped(model, recipe, row), **recipe.peft_options}
     _check_fields(kind, given, recipe)
     try:
-        return kind(**given, task_type=_task_type(model, row))
+        config = kind(**given, task_type=_task_type(model, row))
     except (ValueError, TypeError, ImportError) as error:
         raise _refusal(recipe, error, []) from error
+    if stored_modules(model) and hasattr(config, "_register_custom_module"):
+        config._register_custom_module(peft_layers())
+    return config
 
 
 def _row(recipe: Recipe) -> PeftType:
@@ -74,7 +78,9 @@ def _mapped(model: Any, recipe: Recipe, row: PeftType) -> dict[str, Any]:
     if row.targets is None or "target_modules" in recipe.peft_options or _targets_parameters(recipe):
         return values
     targets = recipe.target_modules
-    if targets != PEFT_DEFAULT:
+    if targets == ALL_LINEAR and (packed := packed_names(model)):
+        values["target_modules"] = packed  # PEFT looks for torch's own linear layers alone
+    elif targets != PEFT_DEFAULT:
         _check_targets(model, targets)
         values["target_modules"] = targets if isinstance(targets, str) else list(targets)
     return values
@@ -185,4 +191,4 @@ def _adaptable_names(model: Any) -> list[str]:
 
 
 def _adaptable(module: Any) -> bool:
-    return any(c.__name__ in ("Linear", "Conv1D") for c in type(module).__mro__)
+    return any(c.__name__ in ("Linear", "Conv1D", "StoredLinear") for c in type(module).__mro__)

@@ -70,6 +70,9 @@ class Recipe:
     adapter_dtype: AdapterDType = "peft"
     """'peft': 16-bit adapters are cast to fp32, as PEFT does on its own. 'base': they keep the base's dtype
     (`autocast_adapter_dtype=False`). 'bf16': they are cast to bf16, as TRL's trainers do over a quantized base."""
+    dequantize: bool | None = None
+    """A checkpoint that is quantized already: whether its weights are dequantized as they are loaded, as transformers'
+    `dequantize=True` does. None: only where transformers could not train over them otherwise."""
     optimizer: str = "adamw_torch_fused"
     """A name of transformers' `OptimizerNames`, as in `TrainingArguments(optim=...)`."""
     optim_args: str | None = None

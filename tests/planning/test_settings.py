@@ -125,7 +125,7 @@ def test_a_bad_file_is_refused(text, said):
 
 def test_a_full_fine_tune_has_no_rank():
     assert "r" not in settings_in_use(Recipe(method="full"))
-    everything = Recipe(method="qpeft", peft_type="LORA", peft={"bias": "all"}, precision="bf16-mixed")
+    everything = Recipe(method="qpeft", peft_type="LORA", peft={"bias": "all"}, precision="bf16-mixed", dequantize=True)
     galore = Recipe(optimizer="galore_adamw", optim_args="rank=64", optim_target_modules="all-linear")
     others = (settings_in_use(recipe).keys() for recipe in (Recipe(method="last-n"), Recipe(method="houlsby"), galore))
     assert set(settings_in_use(everything)).union(*others) == set(Recipe().to_dict())

@@ -78,10 +78,14 @@ def _levels(events: Any, phases: list[str]) -> Levels:
     return found
 
 
-def rehearsed(family: str, recipe: Recipe) -> Levels:
+def rehearsed(family: str, recipe: Recipe, model: Any = None) -> Levels:
     """The same from the rehearsal on meta; the loss is a part of forward for one who does not watch modules."""
     timeline = rehearse(
-        make(family, "meta"), recipe, component_of=lambda _: "", target=Target(name="cpu"), steps=STEPS
+        make(family, "meta") if model is None else model,
+        recipe,
+        component_of=lambda _: "",
+        target=Target(name="cpu"),
+        steps=STEPS,
     ).timeline
     level = peak = 0
     found: Levels = []
