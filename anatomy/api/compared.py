@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from anatomy.api.configured import Asked, Config, asked
 from anatomy.api.description import Progress, silence, trainable_description
+from anatomy.api.lengths import Given, batch_of
 from anatomy.api.planned import assumed_of, target_of
 from anatomy.api.stored import own_quantization
 from anatomy.api.staged import Staged, stage
@@ -37,6 +38,7 @@ def compare(
     config: Config | None = None,
     recipe: Recipe | None = None,
     chosen: Collection[str] | None = None,
+    lengths: Given | None = None,
     gpu: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     revision: str | None = None,
@@ -69,6 +71,8 @@ def compare(
         "precision": precisions,
         "optimizer": optimizers,
     }
+    made, said = batch_of(lengths, base, options, in_base)
+    run, options = replace(run, said=said), {**options, **made}
     axes = choose_axes(named, options, base, in_base)
     for name in axes.optimizers if (known := optimizer_names()) is not None else ():
         check_optimizer(name, known or ())

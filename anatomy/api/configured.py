@@ -43,11 +43,13 @@ class Asked:
     recipe: Recipe | None
     chosen: Collection[str] | None
     config: Reading | None
+    said: tuple[str, ...] = ()
+    """What a dataset's lengths made of it."""
 
     @property
     def assumed(self) -> tuple[str, ...]:
-        """What the file leaves open and its recipe had to settle."""
-        return () if self.config is None else self.config.assumed
+        """What the file leaves open and its recipe had to settle, and what the lengths made of it."""
+        return (*(() if self.config is None else self.config.assumed), *self.said)
 
     @property
     def not_modelled(self) -> tuple[str, ...]:

@@ -1,10 +1,12 @@
 """A training run, planned: rehearsed once and fitted onto GPUs."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from anatomy.api.configured import Asked, Config, asked
 from anatomy.api.description import Progress, silence, trainable_description
+from anatomy.api.lengths import Given, with_lengths
 from anatomy.api.staged import Staged, asked_recipe, stage
 from anatomy.api.stored import own_quantization
 from anatomy.hardware.catalog import Gpu, all_gpus, lookup
@@ -24,6 +26,7 @@ def plan(
     config: Config | None = None,
     recipe: Recipe | None = None,
     chosen: Collection[str] | None = None,
+    lengths: Given | None = None,
     gpu: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     revision: str | None = None,
@@ -37,11 +40,15 @@ def plan(
     makes the recipe where `recipe` is. `options` are settings of the recipe by name (`method="qlora", r=64`), on top of `recipe` or of the defaults.
     `chosen`: the settings of `recipe` that were chosen by someone, all of them when left out; the other ones, and
     defaults, give way to what the model can run (`Plan.adapted`).
+    `lengths`: tokens of the dataset's examples, or a file with one number a line: the longest batch that they can make is
+    planned, cut to `seq_len` where that was chosen.
     `gpu`: rehearse that GPU's kernels and fit onto it alone; else an A100's, and every GPU of the catalog.
     Raises SourceError, ArchitectureError, RecipeError, RehearsalError.
     """
     run = asked(reference, config, recipe=recipe, chosen=chosen, revision=revision, overrides=overrides)
     recipe, chosen_names = asked_recipe(run.recipe, options, run.chosen)
+    recipe, chosen_names, said = with_lengths(recipe, chosen_names, lengths)
+    run = replace(run, said=said)
     on = None if gpu is None else lookup(gpu)
     tell = progress or silence
     tell(f"reading {run.reference}")

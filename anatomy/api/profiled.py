@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from anatomy.api.configured import Config, asked
 from anatomy.api.description import Progress, silence, trainable_description
 from anatomy.api.room import Room, check_room, room_on, smallest_change
+from anatomy.api.lengths import Given, with_lengths
 from anatomy.api.staged import Staged, asked_recipe, stage
 from anatomy.errors import RecipeError
 from anatomy.hardware.catalog import lookup
@@ -28,6 +29,7 @@ def profile(
     config: Config | None = None,
     recipe: Recipe | None = None,
     chosen: Collection[str] | None = None,
+    lengths: Given | None = None,
     device: str | None = None,
     weights: Weights = "random",
     steps: int = 5,
@@ -54,8 +56,11 @@ def profile(
 
     run = asked(reference, config, recipe=recipe, chosen=chosen, revision=revision, overrides=overrides)
     recipe, chosen_names = asked_recipe(run.recipe, options, run.chosen)
+    recipe, chosen_names, said = with_lengths(recipe, chosen_names, lengths)
+    run = replace(run, said=said)
     tell = progress or silence
     machine, used_before = machines.arrive(device)
+    machines.check_runnable(recipe, machine.kind)
     tell(f"reading {run.reference}")
     blueprint = trainable_description(run.reference, run.overrides, run.revision)
     tell("building the model without its weights")

@@ -101,6 +101,7 @@ def command(
             config=config,
             recipe=base,
             chosen=in_file,
+            lengths=flags["lengths"],
             gpu=gpu,
             overrides=parse_overrides(overrides),
             progress=progress,

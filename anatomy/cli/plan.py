@@ -52,6 +52,9 @@ def command(
     config = config_from_flags(flags)
     recipe, chosen = recipe_from_flags(flags, config)
     if print_recipe:
+        from anatomy.api.lengths import with_lengths
+
+        recipe, _, _ = with_lengths(recipe, set(chosen), flags["lengths"])
         write(as_toml(recipe, config), output)
         return
     if model is None and (config is None or config.model is None):
@@ -71,6 +74,7 @@ def command(
             config=config,
             recipe=recipe,
             chosen=chosen,
+            lengths=flags["lengths"],
             gpu=gpu,
             overrides=parse_overrides(overrides),
             progress=progress,

@@ -100,6 +100,7 @@ def command(
             config=config,
             recipe=recipe,
             chosen=chosen,
+            lengths=flags["lengths"],
             weights="real" if weights else "random",
             steps=steps,
             warmup=warmup,

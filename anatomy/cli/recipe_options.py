@@ -63,6 +63,7 @@ _VALUES: dict[str, str] = {
     "seq_len": "Tokens in a sequence; fewer where the model takes fewer and none is chosen.",
     "grad_accum": "Micro-batches between two optimizer steps.",
     "attn": "Attention implementation.",
+    "checkpoint_every": "Checkpoint only every so many blocks.",
     "loss": "How the loss is computed; chunked is torchtune's, the last three have packages of their own.",
     "label_smoothing": "As label_smoothing_factor in TrainingArguments.",
     "max_grad_norm": "Gradient clipping; 0 switches it off.",
@@ -73,6 +74,8 @@ _SWITCHES: dict[str, str] = {
     "dequantize": "Quantized checkpoint: dequantize its weights at loading; by default only where it must be.",
     "double_quant": "Quantize the scales of a 4-bit base as well.",
     "liger_kernels": "Liger's norms, rotary embeddings and MLPs; its loss is --loss liger.",
+    "checkpoint_offload": "What checkpoints keep waits in the host's memory.",
+    "padding_free": "The sequences of a micro-batch come as one long row, without padding.",
     "padded": "Sequences are padded to the longest, which takes an attention mask.",
 }
 
@@ -118,6 +121,10 @@ def recipe_options(function: Function) -> Function:
         click.option(
             "--reentrant/--non-reentrant", default=None,
             help="Kind of checkpoint." + _default("gradient_checkpointing"),
+        ),
+        click.option(
+            "--lengths", metavar="FILE",
+            help="Tokens of the dataset's examples, one number a line: plans the longest batch, cut to --seq-len.",
         ),
         click.option("--recipe", "recipe_file", metavar="FILE", help="Settings as TOML; flags win over them."),
         click.option(

@@ -48,6 +48,10 @@ _NEEDS: dict[str, tuple[Test, str]] = {
     "adapter_dtype": (lambda recipe: recipe.uses_adapters, "a method with adapters (lora, qlora)"),
     "bottleneck": (lambda recipe: recipe.method in ("houlsby", "pfeiffer"), "method houlsby or pfeiffer"),
     **dict.fromkeys(("last_n", "train_head"), (lambda recipe: recipe.method == "last-n", "method last-n")),
+    **dict.fromkeys(
+        ("checkpoint_every", "checkpoint_offload"),
+        (lambda recipe: recipe.gradient_checkpointing != "off", "gradient checkpointing"),
+    ),
     "load_dtype": (lambda recipe: recipe.autocast_dtype is not None, "a mixed precision"),
     "optim_args": (
         lambda recipe: recipe.optim_args is not None and bool(kind_of(recipe.optimizer).reads),

@@ -9,6 +9,7 @@ from pathlib import Path
 from anatomy.errors import RecipeError
 from anatomy.profiling.measurement import DeviceKind, Machine
 from anatomy.rehearsal.cuda import Target
+from anatomy.training.recipe import Recipe
 from anatomy.units import MIB
 from anatomy.versions import installed
 
@@ -38,13 +39,18 @@ def arrive(asked: str | None) -> tuple[Machine, int]:
     return describe(kind), used_before
 
 
-def check_attention(attn: str, kind: DeviceKind) -> None:
-    """Raises RecipeError where this machine has no such attention. A plan needs no kernel, a measurement does."""
-    if attn == "flash_attention_2" and (kind != "cuda" or not installed(("flash-attn",))):
+def check_runnable(recipe: Recipe, kind: DeviceKind) -> None:
+    """Raises RecipeError where this machine lacks what the run needs. A plan needs no kernel, a measurement does."""
+    if recipe.attn == "flash_attention_2" and (kind != "cuda" or not installed(("flash-attn",))):
         raise RecipeError(
             "flash_attention_2 runs on a GPU with the package flash-attn: this run has "
             + ("no such package." if kind == "cuda" else "no GPU."),
             hint="use --attn sdpa, or `anatomy plan`, which needs neither",
+        )
+    if recipe.checkpoint_offload and kind != "cuda":
+        raise RecipeError(
+            "checkpoint_offload moves activations from a GPU to the host: this run has no GPU.",
+            hint="leave --checkpoint-offload out, or use `anatomy plan`",
         )
 
 

@@ -15,6 +15,7 @@ from anatomy.rehearsal import bitsandbytes_cuda, cublas, workspaces
 from anatomy.rehearsal.attention import cpu_attention, cuda_attention, flash_attention_2
 from anatomy.rehearsal.autocast import meta_autocast
 from anatomy.rehearsal.fp8_cuda import own_products
+from anatomy.rehearsal.host_stash import stashing
 from anatomy.rehearsal.kernel_packages import kernel_packages
 from anatomy.rehearsal.optimizers_cuda import device_calls
 
@@ -107,7 +108,8 @@ def acting(stage: Stage) -> Iterator[None]:
             stack.enter_context(flash_attention_2(stage.kernels_used))
             stack.enter_context(device_calls())
             stack.enter_context(kernel_packages(stage.target))
-        stack.enter_context(meta_autocast())
+        stack.enter_context(meta_autocast(cuda=cuda))
+        stack.enter_context(stashing())
         stack.enter_context(bitsandbytes_cuda.own_kernels(stage.target))
         stack.enter_context(own_products())
         stack.enter_context(_multi_tensor_kernels(by_default=cuda))

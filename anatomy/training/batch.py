@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anatomy.errors import RecipeError
+from anatomy.training.padding_free import check_padding_free, flattened
 from anatomy.training.recipe import Recipe
 
 
@@ -54,12 +55,16 @@ def _text(model: Any, accepted: Any, recipe: Recipe) -> BatchPlan:
     size = (recipe.batch_size, recipe.seq_len)
     ids = _ordinary_ids(model.config)
     classes = _class_labels(model)
+    if recipe.padding_free:
+        check_padding_free(model, accepted, recipe, of_tokens=classes is None)
     length = f"{recipe.seq_len:,} tokens"
     assumptions = [
         f"sequences are padded to {length}, so attention needs a mask"
         if recipe.padded
         else f"every sequence is {length} long, without padding"
     ]
+    if recipe.padding_free:
+        assumptions.append("the sequences of a micro-batch come as one row, told apart by their positions")
     if model.config.is_encoder_decoder:
         assumptions.append(f"the decoder's target is as long as the input: {recipe.seq_len:,} tokens")
     if getattr(model.config, "vision_config", None) is not None:
@@ -80,7 +85,7 @@ def _text(model: Any, accepted: Any, recipe: Recipe) -> BatchPlan:
             batch["task_ids"] = torch.zeros(size[0], dtype=torch.int64)
         if "next_sentence_label" in accepted:
             batch["next_sentence_label"] = torch.zeros(size[0], dtype=torch.int64)
-        return batch
+        return flattened(batch) if recipe.padding_free else batch
 
     return BatchPlan(make=make, assumptions=tuple(assumptions), tokens=size[0] * size[1])
 
@@ -197,7 +202,9 @@ def _class_labels(model: Any) -> Callable[[tuple[int, int]], Any] | None:
     many, problem = model.config.num_labels, getattr(model.config, "problem_type", None)
     if problem == "multi_label_classification" or (problem == "regression" and many > 1):
         return lambda size: _zeros((size[0], many)).float()
-    if problem == "regression" or (problem is None and many == 1):  # a target is a number, as transformers takes it
+    if problem == "regression" or (
+        problem is None and many == 1
+    ):  # a target is a number, as transformers takes it
         return lambda size: _zeros(size[:1]).float()
     return lambda size: _zeros(size[:1])
 

@@ -5,6 +5,7 @@ from typing import Any
 from anatomy.errors import RecipeError
 from anatomy.training import kbit
 from anatomy.training.adapters import add_adapters
+from anatomy.training.checkpointing import enable_checkpointing
 from anatomy.training.partial import train_weights
 from anatomy.training.recipe import Recipe
 
@@ -37,22 +38,6 @@ def choose_attention(model: Any, recipe: Recipe) -> None:
         )
     for config in {id(m.config): m.config for m in model.modules() if hasattr(m, "config")}.values():
         config._attn_implementation_internal = "flash_attention_2"
-
-
-def enable_checkpointing(model: Any, recipe: Recipe) -> None:
-    """Switch gradient checkpointing on as the Trainer does. Raises RecipeError where the model cannot."""
-    if recipe.gradient_checkpointing == "off":
-        return
-    if not getattr(model, "supports_gradient_checkpointing", False):
-        raise RecipeError(
-            f"{type(model).__name__} does not support gradient checkpointing.",
-            hint="add --no-gradient-checkpointing",
-        )
-    kwargs = {"use_reentrant": recipe.gradient_checkpointing == "reentrant"}
-    if hasattr(model, "activation_checkpointing_enable"):
-        model.activation_checkpointing_enable(activation_checkpointing_kwargs=kwargs)
-    else:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=kwargs)
 
 
 def _weights(model: Any, recipe: Recipe) -> Any:

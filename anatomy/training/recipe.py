@@ -102,6 +102,12 @@ class Recipe:
     """Micro-batches between two optimizer steps."""
     gradient_checkpointing: Checkpointing = "non-reentrant"
     """Whether each block's activations are dropped in forward and computed again in backward."""
+    checkpoint_every: int = 1
+    """Only every so many blocks are checkpointed; the others keep their activations."""
+    checkpoint_offload: bool = False
+    """Whether what a checkpoint keeps, its block's input, waits in the host's memory."""
+    padding_free: bool = False
+    """Whether the sequences of a micro-batch come as one long row, told apart by their positions alone."""
     attn: Attention = "sdpa"
     """The model's attention implementation."""
     loss: str = "stock"
@@ -317,7 +323,9 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "load_dtype": (None, *get_args(LoadDType)),
 }
 _AT_LEAST: dict[str, int] = {
-    **dict.fromkeys(("r", "alpha", "bottleneck", "batch_size", "seq_len", "grad_accum"), 1),
+    **dict.fromkeys(
+        ("r", "alpha", "bottleneck", "checkpoint_every", "batch_size", "seq_len", "grad_accum"), 1
+    ),
     **dict.fromkeys(("max_grad_norm", "last_n", "add_tokens", "weight_decay"), 0),
 }
 _DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(Recipe)} | {"alpha": "twice r"}
