@@ -5,7 +5,7 @@ Schema, defaults and meaning: axolotl 0.19.0, `axolotl/utils/schemas/` (pydantic
 """
 
 from anatomy.errors import RecipeError
-from anatomy.trainers.axolotl_caveats import CAVEATS, int8
+from anatomy.trainers.axolotl_caveats import CAVEATS, int8, offloads_checkpoints
 from anatomy.trainers.axolotl_unimportant import UNIMPORTANT
 from anatomy.trainers.shared import (
     OPTIMIZER_ARGUMENTS,
@@ -111,7 +111,12 @@ def _adapter_dtype(values: Values) -> Settings:
 
 def _checkpointing(values: Values) -> Settings:
     kind = values.get("gradient_checkpointing")
-    return checkpointing(on(kind), values.get("gradient_checkpointing_kwargs"))
+    settings = checkpointing(on(kind), values.get("gradient_checkpointing_kwargs"))
+    return {**settings, "checkpoint_offload": True} if offloads_checkpoints(values) else settings
+
+
+def _loss(values: Values) -> Settings:
+    return {"loss": "chunked"} if on(values.get("chunked_cross_entropy")) else {}
 
 
 def _accumulation(values: Values) -> Settings:
@@ -186,12 +191,13 @@ AXOLOTL = Trainer(
         Rule(keys=("gradient_accumulation_steps", "batch_size"), settings=_accumulation),
         same("sequence_len", "seq_len", integer),
         Rule(keys=("sample_packing", "pad_to_sequence_len"), settings=_padding),
+        Rule(keys=("chunked_cross_entropy",), settings=_loss),
         _OPTIMIZER,
         *OPTIMIZER_ARGUMENTS,
         same("weight_decay", "weight_decay", number),
         same("max_grad_norm", "max_grad_norm", number),
         Rule(
-            keys=("gradient_checkpointing", "gradient_checkpointing_kwargs"),
+            keys=("gradient_checkpointing", "gradient_checkpointing_kwargs", "activation_offloading"),
             settings=_checkpointing,
         ),
         Rule(keys=("attn_implementation", *_FLAGS), settings=_attention),

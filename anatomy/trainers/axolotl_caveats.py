@@ -65,6 +65,15 @@ def _offloads(values: Values) -> bool:
     return on(values.get("activation_offloading")) or values.get("gradient_checkpointing") in kinds
 
 
+def offloads_checkpoints(values: Values) -> bool:
+    """Whether checkpoints are kept and wait on the host. With an adapter, other activations take their place there."""
+    at_boundaries = (
+        values.get("activation_offloading") == "hidden_states"
+        or values.get("gradient_checkpointing") == "unsloth"
+    )
+    return _offloads(values) and (at_boundaries or values.get("adapter") is None)
+
+
 CAVEATS = (
     Caveat(
         keys=_KERNELS,
@@ -90,8 +99,9 @@ CAVEATS = (
     ),
     Caveat(
         keys=("gradient_checkpointing", "activation_offloading"),
-        effect="activations are offloaded to the host: planned with checkpoints that stay on the device, which is more",
-        when=_offloads,
+        effect="with an adapter all activations are offloaded, in the place of checkpoints: planned with checkpoints that "
+        "stay on the device, which is more",
+        when=lambda values: _offloads(values) and not offloads_checkpoints(values),
     ),
     other_checkpointing("gradient_checkpointing_kwargs"),
     others_inside(
@@ -119,8 +129,15 @@ CAVEATS = (
         effect="Liger's kernels keep fewer activations, and its fused loss no logits: less memory than planned",
     ),
     Caveat(
-        keys=("chunked_cross_entropy", "flash_attn_cross_entropy", "use_eaft"),
+        keys=("flash_attn_cross_entropy", "use_eaft"),
         effect="another loss than the model's own is computed: its logits take another amount",
+    ),
+    Caveat(
+        keys=("chunked_cross_entropy_num_chunks",),
+        effect="the loss is planned in axolotl's usual 8 pieces",
+        when=lambda values: (
+            on(values.get("chunked_cross_entropy")) and values.get("chunked_cross_entropy_num_chunks") not in (None, 8)
+        ),
     ),
     Caveat(
         keys=("tiled_mlp",), effect="the feed-forward layers run piece by piece: less memory than planned"

@@ -61,7 +61,7 @@ UNIMPORTANT = {
         "dpo_use_weighting dpo_label_smoothing precompute_ref_log_probs dpo_use_liger_kernel dpo_padding_free "
         "dpo_loss_type dpo_loss_weights dpo_use_logits_to_keep dpo_generate_during_eval dpo_norm_loss "
         "center_rewards_coefficient eaft_alpha eaft_k scaling_softmax_factor scaling_softmax_bias "
-        "chunked_cross_entropy_num_chunks tiled_mlp_num_shards tiled_mlp_use_original_mlp flex_attn_compile_kwargs "
+        "tiled_mlp_num_shards tiled_mlp_use_original_mlp flex_attn_compile_kwargs "
         "kd_ce_alpha kd_alpha kd_temperature kd_beta kd_normalize_topk kd_online_topk kd_online_server kd_online_timeout "
         "kd_temperature_min nemo_gym_enabled nemo_gym_auto_clone nemo_gym_config_paths nemo_gym_head_port "
         "nemo_gym_server_timeout nemo_gym_verify_timeout nemo_gym_run_timeout nemo_gym_datasets nemo_gym_auto_start "

@@ -101,7 +101,8 @@ def _oft(values: Values) -> Settings:
 
 def _checkpointing(values: Values) -> Settings:
     switched_on = not on(values.get("disable_gradient_checkpointing"))
-    return checkpointing(switched_on, {"use_reentrant": values["use_reentrant_gc"]})
+    settings = checkpointing(switched_on, {"use_reentrant": values["use_reentrant_gc"]})
+    return {**settings, "checkpoint_offload": True} if on(values.get("use_unsloth_gc")) else settings
 
 
 def _attention(values: Values) -> Settings:
@@ -162,7 +163,7 @@ LLAMAFACTORY = Trainer(
         same("cutoff_len", "seq_len", integer),
         Rule(keys=("packing", "neat_packing"), settings=_padding),
         Rule(
-            keys=("disable_gradient_checkpointing", "use_reentrant_gc"),
+            keys=("disable_gradient_checkpointing", "use_reentrant_gc", "use_unsloth_gc"),
             settings=_checkpointing,
         ),
         Rule(keys=("flash_attn",), settings=_attention),

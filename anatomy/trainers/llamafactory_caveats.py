@@ -59,7 +59,7 @@ CAVEATS = (
         ),
     ),
     Caveat(
-        keys=("use_unsloth", "use_unsloth_gc"),
+        keys=("use_unsloth",),
         effect="unsloth's kernels keep fewer activations and offload checkpoints: less memory than planned",
     ),
     Caveat(keys=("enable_liger_kernel",), effect=training_arguments.LIGER.effect),

@@ -41,7 +41,8 @@ def checkpointing(switched_on: bool, kwargs: Any, *, reentrant: bool = False) ->
     """Gradient checkpointing and its `gradient_checkpointing_kwargs`; `reentrant` where they do not say."""
     options = mapping(kwargs)
     kind = "reentrant" if on(options.get("use_reentrant", reentrant)) else "non-reentrant"
-    return {"gradient_checkpointing": kind if switched_on else "off"}
+    every = {"checkpoint_every": options["every_n_layers"]} if options.get("every_n_layers") else {}
+    return {"gradient_checkpointing": kind, **every} if switched_on else {"gradient_checkpointing": "off"}
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -63,8 +64,8 @@ def other_checkpointing(key: str) -> Caveat:
     """Checkpoint arguments beside `use_reentrant`: every n-th block, selective ones."""
     return others_inside(
         key,
-        ("use_reentrant", "preserve_rng_state", "determinism_check"),
-        "only use_reentrant is read of it; blocks that are not checkpointed keep their activations: more memory",
+        ("use_reentrant", "every_n_layers", "preserve_rng_state", "determinism_check"),
+        "only use_reentrant and every_n_layers are read of it; blocks that are not checkpointed keep their activations: more memory",
     )
 
 

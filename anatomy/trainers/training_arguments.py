@@ -79,11 +79,6 @@ NOT_MODELLED = (
     SPLIT,
     LIGER,
     Caveat(
-        keys=("label_smoothing_factor",),
-        effect="the smoothed loss holds log-probabilities of the whole vocabulary beside: more memory than planned",
-        when=lambda values: number("label_smoothing_factor", values.get("label_smoothing_factor") or 0) != 0,
-    ),
-    Caveat(
         keys=("torch_compile",),
         effect="a compiled step keeps other activations and buffers: the numbers are those of the step as it is written",
     ),
@@ -110,6 +105,7 @@ BATCH = (
     _OPTIMIZER,
     *OPTIMIZER_ARGUMENTS,
     same("weight_decay", "weight_decay", number),
+    same("label_smoothing_factor", "label_smoothing", number),
 )
 DEFAULTS = {
     "per_device_train_batch_size": 8,

@@ -15,6 +15,10 @@ def loaded(values: Values) -> Any:
     return said or values.get("dtype") or usual
 
 
+def _smoothed(values: Values) -> bool:
+    return str(values.get("label_smoothing_factor") or 0) not in ("0", "0.0")
+
+
 _PREFERENCES = (
     "beta",
     "loss_weights",
@@ -34,7 +38,12 @@ CAVEATS = (
         keys=("loss_type",),
         effect="TRL's trainers compute the loss from the head in chunks and never hold all logits: less memory than "
         "planned, the more so the larger the vocabulary",
-        when=lambda values: True,
+        when=lambda values: not _smoothed(values),
+    ),
+    Caveat(
+        keys=("label_smoothing_factor",),
+        effect="TRL's SFTTrainer computes the smoothed loss beside its own: another pass through the head is not planned",
+        when=lambda values: _smoothed(values),
     ),
     Caveat(
         keys=(*_PREFERENCES, *_REINFORCED),

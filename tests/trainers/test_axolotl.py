@@ -33,6 +33,9 @@ FULL = {"base_model": "org/model", "sequence_len": 512, "micro_batch_size": 1}
         (LORA, {"peft_autocast_adapter_dtype": False}, {"adapter_dtype": "base"}),
         (QLORA, {"bnb_config_kwargs": {"llm_int8_skip_modules": ["out_proj"]}}, {"quant_skip": ("out_proj",)}),
         (QLORA, {}, {"quant_storage": "bfloat16", "adapter_dtype": "peft"}),
+        (FULL, {"gradient_checkpointing": True, "activation_offloading": True}, {"checkpoint_offload": True}),
+        (LORA, {"gradient_checkpointing": True, "activation_offloading": True}, {"checkpoint_offload": False}),
+        (LORA, {"gradient_checkpointing": "unsloth"}, {"checkpoint_offload": True}),
         (LORA, {"lora_target_linear": True}, {"target_modules": "all-linear"}),
         (LORA, {"lora_target_modules": ["q_proj", "v_proj"]}, {"target_modules": ("q_proj", "v_proj")}),
         (LORA, {"lora_target_modules": r".*\.q_proj"}, {"target_modules": r".*\.q_proj"}),
@@ -48,6 +51,8 @@ FULL = {"base_model": "org/model", "sequence_len": 512, "micro_batch_size": 1}
         (LORA, {"bf16": False}, {"precision": "fp32"}),
         (FULL, {"bf16": "full"}, {"precision": "bf16", "load_dtype": None}),
         (FULL, {"bf16": False, "bfloat16": True}, {"precision": "bf16-mixed", "load_dtype": "bf16"}),
+        (FULL, {"chunked_cross_entropy": True}, {"loss": "chunked"}),
+        (FULL, {}, {"loss": "stock"}),
         (FULL, {"gradient_checkpointing": True}, {"gradient_checkpointing": "non-reentrant"}),
         (FULL, {}, {"gradient_checkpointing": "off"}),
         (
@@ -101,7 +106,7 @@ def test_settings(reading, base, said, settings):
         ),
         (FULL, {"flash_attention": True, "optimizer": "came_pytorch"}, {"optimizer"}),
         (FULL, {"attn_implementation": "flex_attention"}, {"attn_implementation"}),
-        (FULL, {"flash_attention": True, "gradient_checkpointing": "offload"}, {"gradient_checkpointing"}),
+        (FULL, {"flash_attention": True, "gradient_checkpointing": "offload"}, set()),
     ],
 )  # fmt: skip
 def test_what_the_numbers_lack_is_named(reading, base, said, names):

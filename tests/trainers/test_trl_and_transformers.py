@@ -42,6 +42,7 @@ PEFT = {**TRL, "use_peft": True}
         (PEFT, {"load_in_8bit": True}, {"method": "qlora", "quant_type": "int8", "adapter_dtype": "bf16"}),
         (PEFT, {"load_in_4bit": True}, {"adapter_dtype": "bf16", "kbit_prepare": "off"}),
         (PEFT, {}, {"adapter_dtype": "peft"}),
+        (TRL, {"gradient_checkpointing_kwargs": {"every_n_layers": 2}}, {"checkpoint_every": 2}),
         (PEFT, {"use_dora": True}, {"method": "dora"}),
         (PEFT, {"max_seq_length": 256}, {"seq_len": 256}),
         (TRL, {"packing": True}, {"padded": False}),
@@ -61,12 +62,13 @@ def test_settings_of_trl(reading, base, said, settings):
     [
         (TRL, {}, {"loss_type"}),  # its loss holds no logits, told or not
         (TRL, {"beta": 0.1}, {"beta", "loss_type"}),
-        (TRL, {"label_smoothing_factor": 0.1}, {"label_smoothing_factor", "loss_type"}),
+        (TRL, {"label_smoothing_factor": 0.1}, {"label_smoothing_factor"}),
         (PEFT, {"load_in_4bit": True, "dtype": "bfloat16"}, {"loss_type"}),
         (TRL, {"env": {"PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"}}, {"env", "loss_type"}),
         (TRL, {"env": {"WANDB_PROJECT": "x"}}, {"loss_type"}),
         (TRL, {"gradient_checkpointing_kwargs": {"use_reentrant": False}}, {"loss_type"}),
         (TRL, {"model_init_kwargs": '{"use_kernels": true}'}, {"model_init_kwargs", "loss_type"}),
+        (TRL, {"gradient_checkpointing_kwargs": {"selective": True}}, {"gradient_checkpointing_kwargs", "loss_type"}),
     ],
 )  # fmt: skip
 def test_what_trl_does_beside_is_named(reading, base, said, names):
