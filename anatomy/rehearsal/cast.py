@@ -108,8 +108,6 @@ class RecipeCast:
         with torch.device(self.device):
             model = apply_method(self.base, self.recipe, moves=self.moves)
         apply_loss(model, self.recipe)
-        if self.reference is not None:
-            _adopt_reference(recorder, self.reference)
         owners = dict(model.named_modules())
         for path, parameter in model.named_parameters():
             owner, _, name = path.rpartition(".")
