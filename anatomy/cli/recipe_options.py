@@ -32,6 +32,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "attn": get_args(recipes.Attention),
     "load_dtype": get_args(recipes.LoadDType),
     "loss": tuple(LOSSES),
+    "objective": get_args(recipes.Objective),
+    "dpo_reference": get_args(recipes.Reference),
 }
 _TYPES: dict[str, Any] = {
     **{name: click.Choice(values) for name, values in _CHOICES.items()},
@@ -65,6 +67,8 @@ _VALUES: dict[str, str] = {
     "attn": "Attention implementation.",
     "checkpoint_every": "Checkpoint only every so many blocks.",
     "loss": "How the loss is computed; chunked is torchtune's, the last three have packages of their own.",
+    "objective": "sft, or dpo as TRL's DPOTrainer: --batch-size counts pairs.",
+    "dpo_reference": "DPO's reference: the model without its adapters or a copy, a copy, or numbers from before.",
     "label_smoothing": "As label_smoothing_factor in TrainingArguments.",
     "max_grad_norm": "Gradient clipping; 0 switches it off.",
 }

@@ -52,6 +52,7 @@ _NEEDS: dict[str, tuple[Test, str]] = {
         ("checkpoint_every", "checkpoint_offload"),
         (lambda recipe: recipe.gradient_checkpointing != "off", "gradient checkpointing"),
     ),
+    "dpo_reference": (lambda recipe: recipe.objective == "dpo", "objective dpo"),
     "load_dtype": (lambda recipe: recipe.autocast_dtype is not None, "a mixed precision"),
     "optim_args": (
         lambda recipe: recipe.optim_args is not None and bool(kind_of(recipe.optimizer).reads),

@@ -12,6 +12,7 @@ from anatomy.profiling.events import Held
 from anatomy.rehearsal.adapted import AdaptedNames
 from anatomy.training import optimizers, quantization
 from anatomy.training.batch import plan_batch
+from anatomy.training.dpo import pairs, reference_of, with_preferences
 from anatomy.training.fused_losses import check_cpu, imported_functions, modules_of
 from anatomy.training.losses import apply_loss, loss_of
 from anatomy.training.methods import apply_method, choose_attention
@@ -27,6 +28,8 @@ class RealRun:
     base_parameters: frozenset[int]
     """Ids of the parameters that no method added."""
     names: AdaptedNames
+    reference: Any
+    """The second model of a preference run, or None."""
     tokens: int
     """Read in one optimizer step."""
 
@@ -55,6 +58,11 @@ class RealRun:
         for path, parameter in self.model.named_parameters():
             known = id(parameter) in self.base_parameters
             yield _held(parameter, path, Category.WEIGHTS if known else Category.ADAPTERS)
+        if self.reference is not None:
+            for path, parameter in self.reference.named_parameters():
+                yield _held(parameter, f"reference.{path}", Category.WEIGHTS)
+            for path, buffer in self.reference.named_buffers():
+                yield _held(buffer, f"reference.{path}", Category.BUFFERS)
         packed = quantization.quantized_modules(self.model)
         for path, module in packed:
             for tensor in quantization.state_tensors(module):
@@ -85,17 +93,20 @@ def set_up(model: Any, recipe: Recipe, device: str, component_of: Callable[[str]
     """Apply the recipe to a model whose weights are on `device`. Raises RecipeError where it cannot be applied."""
     if device == "cpu":
         check_cpu(recipe)
-    batch = plan_batch(model, recipe)
+    batch = pairs(model, recipe) if recipe.objective == "dpo" else plan_batch(model, recipe)
     base = frozenset(id(parameter) for parameter in model.parameters())
     choose_attention(model, recipe)
+    reference = reference_of(model, recipe)
     with torch.device(device):
         model = apply_method(model, recipe)
     for module in modules_of(recipe):
         import_module(module)
     apply_loss(model, recipe)
     optimizer = optimizers.build_optimizer(model, recipe)
+    run = replace(prepare(model, optimizer, recipe, batch.make, device), loss=loss_of(recipe))
     return RealRun(
-        run=replace(prepare(model, optimizer, recipe, batch.make, device), loss=loss_of(recipe)),
+        run=with_preferences(run, recipe, reference) if recipe.objective == "dpo" else run,
+        reference=reference,
         base_parameters=base,
         names=AdaptedNames(model, component_of),
         tokens=batch.tokens * recipe.grad_accum,

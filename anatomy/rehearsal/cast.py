@@ -12,6 +12,7 @@ from anatomy.rehearsal.int8_cuda import NO_OUTLIERS
 from anatomy.rehearsal.recorder import Recorder
 from anatomy.training import optimizers, quantization
 from anatomy.training.batch import plan_batch
+from anatomy.training.dpo import pairs, reference_of, with_preferences
 from anatomy.training.loss_kinds import LOSSES
 from anatomy.training.losses import apply_loss, loss_of
 from anatomy.training.methods import apply_method, choose_attention
@@ -72,14 +73,14 @@ class RecipeCast:
         self.grad_accum = recipe.grad_accum
         self.recipe = recipe
         self.eager = recipe.attn == "eager"
-        self.batch = plan_batch(model, recipe)
+        self.batch = pairs(model, recipe) if recipe.objective == "dpo" else plan_batch(model, recipe)
         self.batch_assumptions = (
             *self.batch.assumptions,
             *adapter_assumptions(recipe),
             *optimizer_assumptions(recipe),
             *loss_assumptions(recipe),
         )
-        self.not_modelled: tuple[str, ...] = ()
+        self.not_modelled = ("what DPOTrainer logs beside its loss",) * (recipe.objective == "dpo")
         self.base_count = sum(int(p.numel()) for p in unique_parameters(model))
         self.base_parameters: tuple[Any, ...] = ()
         if recipe.quantized:  # only changes what the layers are: nothing has reached the device yet
@@ -105,9 +106,12 @@ class RecipeCast:
         self.base_parameters = tuple(unique_parameters(self.base))
         base = set(map(id, self.base_parameters))
         choose_attention(self.base, self.recipe)
+        self.reference = reference_of(self.base, self.recipe)
         with torch.device(self.device):
             model = apply_method(self.base, self.recipe, moves=self.moves)
         apply_loss(model, self.recipe)
+        if self.reference is not None:
+            _adopt_reference(recorder, self.reference)
         owners = dict(model.named_modules())
         for path, parameter in model.named_parameters():
             owner, _, name = path.rpartition(".")
@@ -136,7 +140,8 @@ class RecipeCast:
 
     def prepare(self, model: Any, optimizer: Any, make_batch: Callable[[], Batch], grad_accum: int) -> Run:
         recipe = replace(self.recipe, grad_accum=grad_accum)
-        return replace(prepare(model, optimizer, recipe, make_batch, self.device), loss=loss_of(recipe))
+        run = replace(prepare(model, optimizer, recipe, make_batch, self.device), loss=loss_of(recipe))
+        return with_preferences(run, recipe, self.reference) if recipe.objective == "dpo" else run
 
     def total_parameters(self, model: Any) -> int:
         base = set(map(id, self.base_parameters))
@@ -183,10 +188,25 @@ def _frozen_rows(recipe: Recipe) -> str:
     return ", whose rows stay frozen: --peft modules_to_save or trainable_token_indices trains them"
 
 
+def _adopt_reference(recorder: Recorder, reference: Any) -> None:
+    """The second model arrives, as DPOTrainer loads it."""
+    for path, module in reference.named_modules():
+        name = f"reference.{path}".rstrip(".")
+        for parameter in module.parameters(recurse=False):
+            recorder.place(parameter, module=name, category=Category.WEIGHTS)
+        for buffer in module.buffers(recurse=False):
+            recorder.place(buffer, module=name, category=Category.BUFFERS)
+
+
 def loss_assumptions(recipe: Recipe) -> tuple[str, ...]:
     """What is not seen in a loss's name."""
     note = LOSSES[recipe.loss].note
-    return (note,) if note else ()
+    said = [note] if note else []
+    if recipe.objective == "dpo":
+        where = {True: "a copy of the model", False: "the model without its adapters"}[recipe.copies_reference]
+        known = recipe.dpo_reference == "precomputed"
+        said.append(f"DPO's reference is {'scored before training' if known else where}")
+    return tuple(said)
 
 
 def _category_of(module: Any, name: str) -> Category:

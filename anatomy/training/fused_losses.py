@@ -123,7 +123,12 @@ def _cut(base: Any, recipe: Recipe) -> None:
 
 def _trl(base: Any, recipe: Recipe) -> None:
     """As SFTTrainer's constructor, which computes entropy and accuracy beside the loss (trl/trainer/sft_trainer.py)."""
-    _import(_TRL_HEAD).add_fused_lm_head(base, outputs=("log_probs", "entropy", "is_top1"))
+    add_trl_head(base, ("log_probs", "entropy", "is_top1"))
+
+
+def add_trl_head(base: Any, outputs: tuple[str, ...]) -> None:
+    """TRL's fused head, which returns `outputs` a token instead of logits."""
+    _import(_TRL_HEAD).add_fused_lm_head(base, outputs=outputs)
 
 
 FUSED: dict[str, Callable[[Any, Recipe], None]] = {"cut": _cut, "trl": _trl}

@@ -1,6 +1,7 @@
 """The losses that a recipe can name: who makes each, and what is said of it. A table; no imports of libraries."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from anatomy.errors import RecipeError
 
@@ -51,6 +52,30 @@ LOSSES: dict[str, LossKind] = {
         makes_logits=False,
     ),
 }
+
+
+def check_dpo(recipe: Any) -> None:
+    """Raises RecipeError for settings of a recipe that DPO cannot have."""
+    for reason, hint in (
+        (
+            recipe.loss not in ("stock", "trl")
+            and f"scores whole sequences, which loss {recipe.loss!r} does not",
+            "--loss trl",
+        ),
+        (
+            recipe.label_smoothing
+            and "smooths no labels of tokens; TRL's own label_smoothing takes no memory",
+            "leave it out",
+        ),
+        (recipe.virtual_tokens and "with virtual tokens is not modelled", "use --method lora"),
+        (recipe.padding_free and "without padding is not modelled", "leave --padding-free out"),
+        (
+            recipe.quantized and recipe.copies_reference and "with a second quantized model is not modelled",
+            "--dpo-reference auto",
+        ),
+    ):
+        if reason:
+            raise RecipeError(f"objective 'dpo' {reason}.", hint=hint)
 
 
 def check_loss(name: str, label_smoothing: float) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from anatomy.errors import RecipeError
+from anatomy.training.dpo import apply_preferences
 from anatomy.training.fused_losses import FUSED, apply_liger, trl_loss
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import Batch, Loss, compute_loss, unwrapped
@@ -24,6 +25,11 @@ def apply_loss(model: Any, recipe: Recipe) -> None:
     Raises RecipeError where the model's class has another task than the loss is for.
     """
     base = unwrapped(model)
+    if recipe.objective == "dpo":  # which has a loss of its own: see `dpo`
+        if recipe.liger_kernels:
+            apply_liger(base, recipe)
+        apply_preferences(model, recipe)
+        return
     if recipe.loss != "stock":
         _check_causal(base, recipe)
     if recipe.loss == "chunked":

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 from anatomy.errors import RecipeError
-from anatomy.training.loss_kinds import LOSSES, check_loss
+from anatomy.training.loss_kinds import LOSSES, check_dpo, check_loss
 from anatomy.training.optimizer_kinds import OWN, kind_of, parsed_args
 from anatomy.training.peft_types import ALL_LINEAR as ALL_LINEAR
 from anatomy.training.peft_types import METHODS, PEFT_DEFAULT, PEFT_TYPES, PeftType, own_defaults
@@ -16,6 +16,8 @@ Precision = Literal["fp32", "bf16", "fp16", "bf16-mixed", "fp16-mixed"]
 Attention = Literal["sdpa", "eager", "flash_attention_2"]
 Checkpointing = Literal["off", "non-reentrant", "reentrant"]
 LoadDType = Literal["fp32", "bf16", "fp16"]
+Objective = Literal["sft", "dpo"]
+Reference = Literal["auto", "model", "precomputed"]
 QuantType = Literal["nf4", "fp4", "int8"]
 QuantStorage = Literal["uint8", "bfloat16", "float16", "float32"]
 KbitPrepare = Literal["off", "peft", "trl"]
@@ -115,6 +117,12 @@ class Recipe:
     Liger's fused linear cross-entropy; cut: cut-cross-entropy; trl: the fused head of TRL's SFTTrainer."""
     liger_kernels: bool = False
     """Whether norms, rotary embeddings and MLPs are Liger's. With loss liger, the Trainer's `use_liger_kernel`."""
+    objective: Objective = "sft"
+    """sft: the loss of the labels. dpo: TRL's DPOTrainer, whose `batch_size` counts pairs of sequences; with loss trl
+    as trl 1.16 takes it, with loss stock from all the logits."""
+    dpo_reference: Reference = "auto"
+    """Where DPO's reference comes from. auto: the model without its adapters, or where it has none a copy of it;
+    model: always a copy; precomputed: TRL's `precompute_ref_log_probs`, no pass at all."""
     label_smoothing: float = 0.0
     """As the Trainer's `label_smoothing_factor`: above 0, its LabelSmoother computes the loss from the logits."""
     max_grad_norm: float = 1.0
@@ -133,6 +141,8 @@ class Recipe:
         self._check_peft()
         self._check_optimizer()
         check_loss(self.loss, self.label_smoothing)
+        if self.objective == "dpo":
+            check_dpo(self)
         if self.load_dtype is not None and self.autocast_dtype is None and self.load_dtype != self.precision:
             raise RecipeError(
                 f"load_dtype {self.load_dtype!r} contradicts precision {self.precision!r}: without autocast, weights "
@@ -260,6 +270,12 @@ class Recipe:
         return {**needed, **METHODS[self.method].options, **self.peft}
 
     @property
+    def copies_reference(self) -> bool:
+        """Whether DPO needs a second model on the device."""
+        without = {"auto": not self.uses_adapters, "model": True, "precomputed": False}
+        return self.objective == "dpo" and without[self.dpo_reference]
+
+    @property
     def virtual_tokens(self) -> int:
         """Tokens that the adapters put before every sequence; 0 for most."""
         is_prompt = self.adapter is not None and self.adapter.is_prompt
@@ -314,6 +330,8 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "precision": get_args(Precision),
     "attn": get_args(Attention),
     "loss": tuple(LOSSES),
+    "objective": get_args(Objective),
+    "dpo_reference": get_args(Reference),
     "gradient_checkpointing": get_args(Checkpointing),
     "quant_type": get_args(QuantType),
     "quant_block_size": _BLOCK_SIZES,

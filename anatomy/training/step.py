@@ -90,7 +90,7 @@ def prepare(
     if hasattr(optimizer, "train"):  # schedule-free optimizers keep other weights for evaluation
         optimizer.train()
     if recipe.autocast_dtype is not None:
-        _wrap_forward(model, getattr(torch, recipe.autocast_dtype), device)
+        autocast_forward(model, getattr(torch, recipe.autocast_dtype), device)
     model.zero_grad()
     return Run(
         model=model,
@@ -170,7 +170,7 @@ def _to_device(batch: Batch, device: str) -> Batch:
     return moved
 
 
-def _wrap_forward(model: Any, dtype: torch.dtype, device: str) -> None:
+def autocast_forward(model: Any, dtype: torch.dtype, device: str) -> None:
     """Accelerator.prepare_model under mixed precision: autocast inside, outputs back to fp32."""
     from accelerate.utils.operations import convert_outputs_to_fp32
 

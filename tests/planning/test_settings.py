@@ -127,7 +127,8 @@ def test_a_full_fine_tune_has_no_rank():
     assert "r" not in settings_in_use(Recipe(method="full"))
     everything = Recipe(method="qpeft", peft_type="LORA", peft={"bias": "all"}, precision="bf16-mixed", dequantize=True)
     galore = Recipe(optimizer="galore_adamw", optim_args="rank=64", optim_target_modules="all-linear")
-    others = (settings_in_use(recipe).keys() for recipe in (Recipe(method="last-n"), Recipe(method="houlsby"), galore))
+    more = (Recipe(method="last-n"), Recipe(method="houlsby"), galore, Recipe(objective="dpo"))
+    others = (settings_in_use(recipe).keys() for recipe in more)
     assert set(settings_in_use(everything)).union(*others) == set(Recipe().to_dict())
 
 

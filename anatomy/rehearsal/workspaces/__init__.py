@@ -44,6 +44,7 @@ TABLE: Mapping[str, Row] = {
     "aten.sum": reduction.reduction(1),
     "aten.mean": reduction.reduction(1),
     "aten.linalg_vector_norm": reduction.reduction(2),
+    "aten.logsumexp": norms.logsumexp,
     "aten.max": reduction.extremum,
     "aten.min": reduction.extremum,
 }

@@ -1,4 +1,4 @@
-"""Scratch of layer norm, RMS norm and lists of norms."""
+"""Scratch of layer norm, RMS norm, lists of norms and logarithms of sums of exponentials."""
 
 from collections.abc import Iterable
 
@@ -41,6 +41,16 @@ def norm_backward(weight_index: int, mask_index: int, bias: bool) -> Row:
         ]
 
     return row
+
+
+def logsumexp(call: Call) -> Iterable[Scratch]:
+    """The largest of every row, and what is left of the input without it, exponentiated in place."""
+    tensor, source = call.arg(0, "self"), "ReduceOps.cpp logsumexp_out_impl"
+    size = call.outputs.dtype.itemsize
+    return [
+        Scratch(bytes=size * call.outputs.numel(), why="largest of every row", source=source),
+        Scratch(bytes=size * tensor.numel(), why="exponentials of the input", source=source),
+    ]
 
 
 def foreach_norm(call: Call) -> Iterable[Scratch]:
