@@ -3,16 +3,30 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-COMMAND = ["plan", "meta-llama/Llama-3.1-8B", "--method", "qlora", "--r", "64"]
+LLAMA = "meta-llama/Llama-3.1-8B"
+COMMANDS: dict[str, tuple[str, int | None]] = {
+    "plan": (f"plan {LLAMA} --method qlora --r 64", None),
+    "compare": (
+        f"compare {LLAMA} --methods lora,qlora --optimizers adamw_torch_fused,adamw_bnb_8bit --precisions bf16",
+        17,
+    ),
+    "optimizers": ("optimizers --only adamw_torch,adamw_8bit,paged_adamw_8bit,adafactor,lomo", 11),
+    "config": ('plan --config examples/axolotl_qlora.yml --gpu "RTX 4090"', 10),
+}
+"""Block -> the command whose output it is, and how many of its lines, where not all."""
 
 
-def answer() -> str:
+def answer(name: str) -> str:
+    command, lines = COMMANDS[name]
     environment = os.environ | {
         "COLUMNS": "100",
         "HF_HUB_OFFLINE": "1",
@@ -20,7 +34,7 @@ def answer() -> str:
         "PYTHONIOENCODING": "utf-8",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "anatomy", *COMMAND],
+        [sys.executable, "-m", "anatomy", *shlex.split(command)],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -28,7 +42,10 @@ def answer() -> str:
         check=True,
         timeout=300,
     )
-    return done.stdout
+    shown = done.stdout.rstrip().splitlines()
+    cut = [] if lines is None or len(shown) <= lines else ["..."]
+    console = "" if name == "plan" else f"```console\n$ anatomy {command}\n```\n\n"
+    return console + "\n".join(("```text", *shown[:lines], *cut, "```")) + "\n"
 
 
 def with_block(page: str, name: str, content: str) -> str:
@@ -55,11 +72,21 @@ def accuracy() -> str:
 def current() -> str:
     page = README.read_text(encoding="utf-8")
     page = with_block(page, "accuracy", accuracy())
-    return with_block(page, "plan", f"```text\n{answer().rstrip()}\n```\n")
+    for name in COMMANDS:
+        page = with_block(page, name, answer(name))
+    return page
 
 
-def test_readme_shows_what_the_command_prints() -> None:
-    assert README.read_text(encoding="utf-8") == current()
+@pytest.mark.parametrize("name", COMMANDS)
+def test_readme_shows_what_the_command_prints(name: str) -> None:
+    page = README.read_text(encoding="utf-8")
+    assert f"<!-- {name} -->" in page
+    assert page == with_block(page, name, answer(name))
+
+
+def test_readme_shows_the_accuracy_of_the_report() -> None:
+    page = README.read_text(encoding="utf-8")
+    assert page == with_block(page, "accuracy", accuracy())
 
 
 if __name__ == "__main__":
