@@ -61,9 +61,10 @@ def _row(recipe: Recipe) -> PeftType:
 
 
 def _config_class(recipe: Recipe) -> Any:
+    from peft import PeftType as Kind
     from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
-    known = {kind.value: config for kind, config in PEFT_TYPE_TO_CONFIG_MAPPING.items()}
+    known = {Kind(kind).value: config for kind, config in PEFT_TYPE_TO_CONFIG_MAPPING.items()}
     name = recipe.adapter_type
     if name not in known:
         raise RecipeError(f"The installed peft has no {name}.", hint="install a newer peft")
