@@ -1,7 +1,7 @@
 """Many runs of a model, compared: what they have in common is rehearsed once."""
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +9,12 @@ from anatomy.api.configured import Asked, Config, asked
 from anatomy.api.description import Progress, silence, trainable_description
 from anatomy.api.lengths import Given, batch_of
 from anatomy.api.planned import assumed_of, target_of
-from anatomy.api.stored import own_quantization
 from anatomy.api.staged import Staged, stage
+from anatomy.api.stored import own_quantization
 from anatomy.blueprint import Blueprint
 from anatomy.errors import AnatomyError, RecipeError, RehearsalError
 from anatomy.hardware.catalog import Gpu, all_gpus, lookup
+from anatomy.planning.said import Said
 from anatomy.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def compare(
     Raises SourceError, ArchitectureError, and RecipeError for a value that no run could have.
     """
     from anatomy.planning.axes import check_meant, choose_axes
-    from anatomy.training.optimizer_names import check_optimizer, optimizer_names
+    from anatomy.training.optimizer_names import check_optimizer, known_names
 
     run = asked(reference, config, recipe=recipe, chosen=chosen, revision=revision, overrides=overrides)
     base = run.recipe or Recipe()
@@ -74,7 +75,7 @@ def compare(
     made, said = batch_of(lengths, base, options, in_base)
     run, options = replace(run, said=said), {**options, **made}
     axes = choose_axes(named, options, base, in_base)
-    for name in axes.optimizers if (known := optimizer_names()) is not None else ():
+    for name in axes.optimizers if (known := known_names()) is not None else ():
         check_optimizer(name, known or ())
     check_meant(base, options, axes.runs())
     on = None if gpu is None else lookup(gpu)
@@ -100,27 +101,6 @@ def compare(
     )
 
 
-class _Said:
-    """Sentences, and of whom they were said."""
-
-    def __init__(self) -> None:
-        self._by: dict[str, dict[str, None]] = {}
-        self._everyone: dict[str, None] = {}
-
-    def add(self, who: str, sentences: Iterable[str]) -> None:
-        """Said of one run: `who` is what it has in common with others of which the same is said."""
-        self._everyone[who] = None
-        for sentence in sentences:
-            self._by.setdefault(sentence, {})[who] = None
-
-    def lines(self) -> tuple[str, ...]:
-        """Each once; what was not said of everyone begins with of whom it was."""
-        return tuple(
-            text if len(by) == len(self._everyone) else f"{', '.join(by)}: {text}"
-            for text, by in self._by.items()
-        )
-
-
 @dataclass(kw_only=True)
 class _Comparing:
     """A comparison under way."""
@@ -141,9 +121,9 @@ class _Comparing:
         self.kept: dict[Hashable, Kept] = {}
         self.counts: Counter[str] = Counter()
         self.done = 0
-        self.assumed, self.assumed_of_optimizers = _Said(), _Said()
-        self.missing, self.missing_of_optimizers = _Said(), _Said()
-        self.warned = _Said()
+        self.assumed, self.assumed_of_optimizers = Said(), Said()
+        self.missing, self.missing_of_optimizers = Said(), Said()
+        self.warned = Said()
         self.first: Staged | None = None
         self.versions: Mapping[str, str] = {}
 
@@ -195,7 +175,13 @@ class _Comparing:
         label = ", ".join(value for name, value in varied.items() if name in ("method", *self.axes.varied))
         self._begin(f"forward and backward of {label}")
         recipe = next(iter(recipes.values()))
-        staged = stage(self.blueprint, recipe, self.chosen, trust_remote_code=self.trust_remote_code)
+        staged = stage(
+            self.blueprint,
+            recipe,
+            self.chosen,
+            trust_remote_code=self.trust_remote_code,
+            capability=self.target.capability,
+        )
         self.first = self.first or staged
         apart = None
         if not recipe.optimizer_in_backward:
