@@ -18,6 +18,7 @@ from anatomy.trainers.kinds import KINDS
 from anatomy.training import recipe as recipes
 from anatomy.training.loss_kinds import LOSSES
 from anatomy.training.peft_types import METHODS, PEFT_DEFAULT
+from anatomy.training.precisions import UNMODELLED
 from anatomy.training.recipe import Recipe
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -43,6 +44,16 @@ _TYPES: dict[str, Any] = {
     ),
     **dict.fromkeys(("dropout", "max_grad_norm", "weight_decay", "label_smoothing"), click.FLOAT),
 }
+
+
+class _Precision(click.Choice[str]):
+    """A precision; those that no rehearsal runs pass, to be refused by the recipe in a sentence of its own."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value in UNMODELLED else super().convert(value, param, ctx)
+
+
+_TYPES["precision"] = _Precision(_CHOICES["precision"])
 _VALUES: dict[str, str] = {
     "method": "What is trained: every weight, or adapters. peft, qpeft: the adapters that --peft-type names.",
     "bottleneck": "Width of the adapters of --method houlsby or pfeiffer.",

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 
 from anatomy.memory.timeline import Category
-from anatomy.rehearsal.int8_cuda import NO_OUTLIERS
+from anatomy.rehearsal.int8_cuda import KEPT_INPUTS, NO_OUTLIERS
 from anatomy.rehearsal.recorder import Recorder
 from anatomy.training import optimizers, quantization
 from anatomy.training.batch import plan_batch
@@ -149,7 +149,9 @@ class RecipeCast:
         return self.base_count + sum(int(p.numel()) for p in added)
 
     def weight_assumptions(self, model: Any) -> tuple[str, ...]:
-        return packed_share(model, self.base_count)
+        said = packed_share(model, self.base_count)
+        keeps = NO_OUTLIERS in said and self.recipe.gradient_checkpointing == "non-reentrant"
+        return (*said, KEPT_INPUTS) if keeps else said
 
 
 def adapter_assumptions(recipe: Recipe) -> tuple[str, ...]:

@@ -16,6 +16,11 @@ NO_OUTLIERS = (
     "no activation is beyond LLM.int8()'s outlier threshold: each column of an input that has one keeps 2 bytes a "
     "token for backward beside what is counted"
 )
+KEPT_INPUTS = (
+    "non-reentrant checkpoints do not free the inputs of LLM.int8() layers, which bitsandbytes keeps outside of what "
+    "autograd saves; reentrant ones do"
+)
+"""bitsandbytes 0.50, autograd/_functions.py, MatMul8bitLt.forward: `ctx.tensors = (CAt, subA, A)`."""
 
 
 def programs() -> dict[Any, Callable[..., Any]]:

@@ -23,6 +23,8 @@ def finish(model: Any, recipe: Recipe) -> None:
     """After the adapters: casts that trainers make on the finished model."""
     if recipe.quantized and recipe.kbit_prepare == "trl" and _casts_back(recipe):
         cast_back(model)
+    if recipe.adapter_dtype == "base":
+        _follow_base(model)
     if recipe.adapter_dtype == "bf16":
         cast_adapters(model)
 
@@ -47,6 +49,23 @@ def cast_back(model: Any) -> None:
             weight = getattr(module, "weight", None)
             if weight is not None and weight.dtype == torch.float32:
                 module.to(torch.bfloat16)
+
+
+def _follow_base(model: Any) -> None:
+    """Adapters in the dtype of the weight that they adapt, where it is a float's: PEFT does so but on meta.
+
+    Source: peft 0.21, tuners_utils.py, _move_adapter_to_device_of_base_layer. Of a packed weight the storage counts.
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for layer in (module for module in model.modules() if isinstance(module, BaseTunerLayer)):
+        weight = getattr(layer.get_base_layer(), "weight", None)
+        if weight is None or not weight.is_floating_point():
+            continue
+        for name in layer.adapter_layer_names:
+            held: Any = getattr(layer, name, ())
+            for parameter in held.parameters() if hasattr(held, "parameters") else ():
+                parameter.data = parameter.data.to(weight.dtype)
 
 
 def cast_adapters(model: Any) -> None:

@@ -11,6 +11,7 @@ from anatomy.training.loss_kinds import LOSSES, check_dpo, check_loss
 from anatomy.training.optimizer_kinds import OWN, kind_of, parsed_args
 from anatomy.training.peft_types import ALL_LINEAR as ALL_LINEAR
 from anatomy.training.peft_types import METHODS, PEFT_DEFAULT, PEFT_TYPES, PeftType, own_defaults
+from anatomy.training.precisions import UNMODELLED
 
 Precision = Literal["fp32", "bf16", "fp16", "bf16-mixed", "fp16-mixed"]
 Attention = Literal["sdpa", "eager", "flash_attention_2"]
@@ -131,6 +132,9 @@ class Recipe:
     def __post_init__(self) -> None:
         if isinstance(self.kbit_prepare, bool):  # as recipes were written before there was a choice
             object.__setattr__(self, "kbit_prepare", "peft" if self.kbit_prepare else "off")
+        if self.precision in UNMODELLED:
+            sentence, hint = UNMODELLED[self.precision]
+            raise RecipeError(sentence, hint=hint)
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise RecipeError(
@@ -143,6 +147,11 @@ class Recipe:
         check_loss(self.loss, self.label_smoothing)
         if self.objective == "dpo":
             check_dpo(self)
+        if self.load_dtype == "fp16" and self.autocast_dtype == "float16" and self._trains_loaded:
+            raise RecipeError(
+                "Under fp16-mixed, gradients of fp16 weights cannot be unscaled: torch's GradScaler refuses them.",
+                hint="leave load_dtype out, which loads fp32, or use precision fp16, which scales no loss",
+            )
         if self.load_dtype is not None and self.autocast_dtype is None and self.load_dtype != self.precision:
             raise RecipeError(
                 f"load_dtype {self.load_dtype!r} contradicts precision {self.precision!r}: without autocast, weights "
@@ -247,6 +256,12 @@ class Recipe:
                 "optimizer_in_backward leaves no gradients for the loss scaler of fp16-mixed to check.",
                 hint="use bf16-mixed",
             )
+
+    @property
+    def _trains_loaded(self) -> bool:
+        """Whether what is trained has the dtype in which it was loaded."""
+        dense = self.uses_adapters and self.adapter_dtype == "base" and not self.quantized
+        return dense or self.method in ("full", "last-n", "bitfit")
 
     @property
     def uses_adapters(self) -> bool:

@@ -224,3 +224,26 @@ def test_a_refusal_has_a_sentence_and_a_hint(settings):
 
 def test_the_most_is_accepted():
     assert make_recipe({"r": 2**16, "batch_size": 2**15, "seq_len": 2**16}).r == 2**16
+
+
+@pytest.mark.parametrize(("precision", "said"), [("fp8", "fp8 training is not modelled"), ("tf32", "it changes no byte")])
+def test_precisions_that_no_rehearsal_runs(precision, said):
+    with pytest.raises(RecipeError, match=said):
+        make_recipe({"precision": precision})
+
+
+@pytest.mark.parametrize("trained", [{"method": "full"}, {"method": "lora", "adapter_dtype": "base"}])
+def test_gradients_in_fp16_cannot_be_unscaled(trained):
+    with pytest.raises(RecipeError, match="GradScaler refuses them"):
+        Recipe(precision="fp16-mixed", load_dtype="fp16", **trained)
+    assert Recipe(precision="fp16-mixed", load_dtype="fp16").method == "lora"
+
+
+def test_k_bit_preparation_of_older_recipes_was_yes_or_no():
+    assert recipe_from_toml("kbit_prepare = true").kbit_prepare == "peft"
+    assert recipe_from_toml("kbit_prepare = false").kbit_prepare == "off"
+
+
+def test_an_int8_base_has_no_blocks():
+    with pytest.raises(RecipeError, match="needs a 4-bit base"):
+        make_recipe({"method": "qlora", "quant_type": "int8", "quant_block_size": 128})

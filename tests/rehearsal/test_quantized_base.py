@@ -26,11 +26,11 @@ def _one_rng_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_rng_state", lambda: state)
 
 
-def _make(recipe: Recipe) -> Any:
+def _make(recipe: Recipe, device: str = "meta") -> Any:
     before = torch.get_default_dtype()
     torch.set_default_dtype(getattr(torch, recipe.weight_dtype))
     try:
-        return make("llama", "meta")
+        return make("llama", device)
     finally:
         torch.set_default_dtype(before)
 
@@ -74,9 +74,39 @@ def test_levels_between_phases_agree(changes: dict[str, Any]) -> None:
         assert 0 <= end - predicted <= (50 * 8 if phase == "forward" else 0)
 
 
+@pytest.mark.parametrize("kind", ["base", "bf16", "peft"])
+def test_adapters_of_a_bf16_model_have_the_dtype_that_is_asked_for(kind: str) -> None:
+    recipe = replace(QLORA, method="dora", precision="bf16", adapter_dtype=kind)
+    real = levels_of(_make(recipe, "cpu"), recipe)
+    for (phase, end, _), (_, predicted, _) in zip(
+        real, rehearsed("llama", recipe, _make(recipe)), strict=True
+    ):
+        assert 0 <= end - predicted <= (50 * 8 if phase == "forward" else 0)
+
+
 def _timeline(**changes: Any) -> Timeline:
     recipe = replace(QLORA, precision="bf16", gradient_checkpointing="off", **changes)
     return rehearse(_make(recipe), recipe, component_of=lambda _: "").timeline
+
+
+def test_non_reentrant_checkpoints_keep_the_inputs_of_int8_layers() -> None:
+    """bitsandbytes keeps them as attributes of its autograd function, which no checkpoint's hooks reach."""
+    kept = {}
+    for kind in ("non-reentrant", "reentrant"):
+        recipe = replace(QLORA, quant_type="int8", precision="bf16", gradient_checkpointing=kind)
+        rehearsal = rehearse(_make(recipe), recipe, component_of=lambda _: "")
+        kept[kind] = [said for said in rehearsal.assumptions if "checkpoints do not free" in said]
+        level = 0
+        for event in rehearsal.timeline.events():
+            if event.step == 2 and event.phase is Phase.BACKWARD:
+                break
+            level += event.block.bytes if event.born else -event.block.bytes
+        kept[kind].append(level)
+    tokens = recipe.batch_size * recipe.seq_len
+    assert len(kept["non-reentrant"]) == 2
+    assert len(kept["reentrant"]) == 1
+    # Of three blocks: the inputs of q, k and v, of o, of gate and up, of down.
+    assert kept["non-reentrant"][-1] - kept["reentrant"][-1] > tokens * 3 * (64 + 64 + 64 + 128)
 
 
 def _born(timeline: Timeline, phase: Phase, module: str) -> Counter[int]:
