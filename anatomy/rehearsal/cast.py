@@ -21,6 +21,7 @@ from anatomy.training.recipe import Recipe
 from anatomy.training.step import Batch, Run, prepare
 from anatomy.training.stored.swap import holds_states, holds_weights, keep_packed, stored_words
 from anatomy.units import format_count, format_share
+from anatomy.versions import installed
 
 
 class Cast(Protocol):
@@ -202,8 +203,11 @@ def _adopt_reference(recorder: Recorder, reference: Any) -> None:
 
 def loss_assumptions(recipe: Recipe) -> tuple[str, ...]:
     """What is not seen in a loss's name."""
-    note = LOSSES[recipe.loss].note
-    said = [note] if note else []
+    kind, liger = LOSSES[recipe.loss], LOSSES["liger"]
+    packages = {kind.package, liger.package if recipe.liger_kernels else None} - {None}
+    note, used = kind.note, installed(tuple(sorted(map(str, packages))))
+    said = [f"kernels are those of {name} {version}" for name, version in used.items()]
+    said += [note] if note else []
     if recipe.objective == "dpo":
         where = {True: "a copy of the model", False: "the model without its adapters"}[recipe.copies_reference]
         known = recipe.dpo_reference == "precomputed"

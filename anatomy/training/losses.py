@@ -3,6 +3,8 @@
 Each is put where the model looks for its loss function, so that whoever watches a step finds it there.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +16,8 @@ from anatomy.training.fused_losses import FUSED, apply_liger, trl_loss
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import Batch, Loss, compute_loss, unwrapped
 
+OfPiece = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""The sum of the losses of some tokens, from their logits (tokens, vocabulary) and their targets (tokens)."""
 CHUNKS = 8
 """Pieces of the sequence that the chunked loss takes one after the other: torchtune's and axolotl's default."""
 _IGNORED = -100
@@ -32,8 +36,8 @@ def apply_loss(model: Any, recipe: Recipe) -> None:
         return
     if recipe.loss != "stock":
         _check_causal(base, recipe)
-    if recipe.loss == "chunked":
-        base.loss_function = chunked_cross_entropy
+    if recipe.loss in _CHUNKED:
+        base.loss_function = partial(chunked_cross_entropy, of_piece=_CHUNKED[recipe.loss])
     if recipe.loss == "liger" or recipe.liger_kernels:
         apply_liger(base, recipe)
     if recipe.loss in FUSED:
@@ -54,13 +58,16 @@ def chunked_cross_entropy(
     labels: torch.Tensor,
     num_items_in_batch: torch.Tensor | None = None,
     shift_labels: torch.Tensor | None = None,
+    *,
+    of_piece: OfPiece | None = None,
     **_: Any,
 ) -> torch.Tensor:
     """Cross-entropy that makes fp32 of the logits (batch, tokens, vocabulary) one piece of the sequence at a time.
 
     torchtune's CEWithChunkedOutputLoss (modules/loss) as axolotl's `chunked_cross_entropy` calls it
-    (monkeypatch/loss/chunked.py), but for torch.compile.
+    (monkeypatch/loss/chunked.py). `of_piece`: the sum over one piece, whose rows are tokens; by default op by op.
     """
+    of_piece = of_piece or _op_by_op
     if shift_labels is None:
         labels = nn.functional.pad(labels, (0, 1), value=_IGNORED)
         shift_labels = labels[..., 1:].contiguous()
@@ -70,8 +77,42 @@ def chunked_cross_entropy(
     pieces = [piece.reshape(-1, piece.size(-1)) for piece in logits.chunk(CHUNKS, dim=1)]
     targets = [piece.reshape(-1) for piece in shift_labels.chunk(CHUNKS, dim=1)]
     for piece, target in zip(pieces, targets, strict=True):
-        total += nn.functional.cross_entropy(piece.float(), target, ignore_index=_IGNORED, reduction="sum")
+        total += of_piece(piece, target)
     return total / (elements if num_items_in_batch is None else num_items_in_batch)
+
+
+def _op_by_op(piece: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    return nn.functional.cross_entropy(piece.float(), target, ignore_index=_IGNORED, reduction="sum")
+
+
+def _compiled(piece: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """The same through torch.compile; on meta, which has nothing to compile for, by what that keeps."""
+    if piece.device.type == "meta":
+        loss: torch.Tensor = _AsCompiled.apply(piece, target)
+        return loss
+    return torch.compile(_op_by_op)(piece, target)
+
+
+class _AsCompiled(torch.autograd.Function):
+    """What Inductor makes of `_op_by_op`: one pass over each row, and one in backward that computes it anew.
+
+    Kept between them: the logits as they came, and two fp32 numbers a row, the largest and the logarithm of the sum; fp32
+    logits and probabilities live in registers (torch/_functorch/partitioners.py, min_cut_rematerialization_partition:
+    what costs only pointwise work is computed again).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, piece: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        numbers = [torch.empty((len(piece), 1), dtype=torch.float32, device=piece.device) for _ in range(2)]
+        ctx.save_for_backward(piece, target, *numbers)
+        return torch.empty((), dtype=torch.float32, device=piece.device)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return torch.empty_like(ctx.saved_tensors[0]), None
+
+
+_CHUNKED: dict[str, OfPiece] = {"chunked": _op_by_op, "chunked-compiled": _compiled}
 
 
 def _smoothed(model: Any, inputs: Batch, items: torch.Tensor | None) -> torch.Tensor:

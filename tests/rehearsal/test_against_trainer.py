@@ -11,6 +11,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from anatomy.memory.timeline import Phase
 from anatomy.training.batch import plan_batch
+from anatomy.training.losses import apply_loss, loss_of
 from anatomy.training.methods import apply_method
 from anatomy.training.optimizers import build_optimizer
 from anatomy.training.recipe import Recipe
@@ -42,7 +43,9 @@ def ours(family: str, recipe: Recipe) -> list[int]:
     model = make(family, "cpu")
     batch = plan_batch(model, recipe)
     model = apply_method(model, recipe)
+    apply_loss(model, recipe)
     run = prepare(model, build_optimizer(model, recipe), recipe, batch.make, "cpu")
+    run.loss = loss_of(recipe)
 
     def enter(phase: Phase) -> None:
         if phase is Phase.FORWARD and not run_state["inside"]:
@@ -82,6 +85,7 @@ def trainers(family: str, recipe: Recipe, folder: Path) -> list[int]:
         gradient_accumulation_steps=recipe.grad_accum,
         optim=recipe.optimizer,
         max_grad_norm=recipe.max_grad_norm,
+        label_smoothing_factor=recipe.label_smoothing,
         bf16=recipe.precision == "bf16-mixed",
         report_to=[],
         save_strategy="no",
@@ -105,6 +109,7 @@ def trainers(family: str, recipe: Recipe, folder: Path) -> list[int]:
         {"gradient_checkpointing": "non-reentrant"},
         {"method": "lora"},
         {"precision": "bf16-mixed"},
+        {"label_smoothing": 0.1},
         {"max_grad_norm": 0.0, "optimizer": "sgd"},
     ],
     ids=lambda c: "-".join(f"{k}={v}" for k, v in c.items()) or "plain",

@@ -1,5 +1,6 @@
 """What a recipe says of its loss: kept in a file, refused where it cannot be."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from anatomy.errors import RecipeError
 from anatomy.planning.settings import make_recipe, recipe_from_toml, recipe_to_toml, settings_in_use
 from anatomy.training.dpo import selected_log_probs
 from anatomy.training.loss_kinds import LOSSES
-from anatomy.training.losses import chunked_cross_entropy
+from anatomy.training.losses import _compiled, _op_by_op, chunked_cross_entropy
 from anatomy.training.recipe import Recipe
 
 
@@ -73,3 +74,28 @@ def test_log_probs_of_tokens(dtype: torch.dtype) -> None:
     logits, tokens = torch.randn(2, 5, 11, dtype=dtype), torch.randint(11, (2, 5))
     expected = logits.log_softmax(-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
     torch.testing.assert_close(selected_log_probs(logits, tokens), expected)
+
+
+def test_the_compiled_loss_keeps_what_torchs_partitioner_keeps() -> None:
+    """Inductor's own choice of what lives until backward, without its compiler."""
+    from functorch.compile import nop
+    from torch._dynamo.backends.common import aot_autograd
+    from torch._functorch.partitioners import min_cut_rematerialization_partition
+    from torch._inductor.decomposition import decompositions
+
+    partition = partial(min_cut_rematerialization_partition, compiler="inductor")
+    backend = aot_autograd(
+        fw_compiler=nop, bw_compiler=nop, decompositions=decompositions, partition_fn=partition
+    )
+    logits, targets = torch.randn(64, 512, dtype=torch.bfloat16), torch.randint(512, (64,))
+    real = torch.compile(_op_by_op, backend=backend)(logits.requires_grad_(), targets)
+    modelled = _compiled(logits.detach().to("meta").requires_grad_(), targets.to("meta"))
+    for loss in (real, modelled):
+        assert [(t.shape, t.dtype) for t in loss.grad_fn.saved_tensors] == [
+            ((64, 512), torch.bfloat16),
+            ((64,), torch.int64),
+            ((64, 1), torch.float32),
+            ((64, 1), torch.float32),
+        ]
+    (gradient,) = torch.autograd.grad(modelled, [modelled.grad_fn.saved_tensors[0]])
+    assert (gradient.shape, gradient.dtype) == ((64, 512), torch.bfloat16)
