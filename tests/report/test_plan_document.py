@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from anatomy.planning.settings import settings_in_use
 from anatomy.report.document import Bars, Facts, Notes, Sentence, Table
 from anatomy.report.plan import plan_document
 from anatomy.training.recipe import Recipe
@@ -70,15 +71,7 @@ def test_bars_add_up_to_the_peak(made_plan):
 def test_recipe_is_complete(made_plan):
     said = facts(made_plan, "Recipe")
     assert said["chosen"] == "r 8, target_modules (q_proj, v_proj)"
-    for name in Recipe().to_dict().keys() - {
-        "r",
-        "target_modules",
-        "quant_type",
-        "double_quant",
-        "kbit_prepare",
-        "load_dtype",
-        *("peft_type", "peft", "last_n", "train_head"),  # of other methods
-    }:
+    for name in settings_in_use(made_plan.recipe).keys() - {"r", "target_modules"}:
         assert f"{name} " in said["default"]
     assert "alpha 16 (twice r)" in said["default"]
 

@@ -114,8 +114,10 @@ system                Python 3.13.0, Linux
 Run
 trainable  50.00 M of 50.00 M parameters (100.00 %)
 chosen     method full, batch_size 2, seq_len 128
-default    optimizer adamw_torch_fused, precision bf16, padded no, grad_accum 1,
-           gradient_checkpointing non-reentrant, attn sdpa, max_grad_norm 1.0
+default    add_tokens 0, optimizer adamw_torch_fused, optimizer_in_backward no, weight_decay 0.0,
+           precision bf16, padded no, grad_accum 1, gradient_checkpointing non-reentrant,
+           checkpoint_every 1, checkpoint_offload no, padding_free no, attn sdpa, loss stock,
+           liger_kernels no, objective sft, label_smoothing 0.0, max_grad_norm 1.0
 
 Assumed by the prediction
 - no padding
