@@ -47,6 +47,16 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         sentence="the entropy and accuracy that TRL logs decide nothing",
         itself=True,
     ),
+    *(
+        Assumption(
+            file=f"liger_kernel/ops/{kernel}.py",
+            function=f"{kernel}_backward",
+            answer=False,
+            sentence="the loss's own gradient is not exactly 1, so Liger scales in place what it has made",
+            itself=True,
+        )
+        for kernel in ("fused_linear_cross_entropy", "cross_entropy")
+    ),
     Assumption(
         file="apollo_torch/apollo.py",
         function="step",
