@@ -19,5 +19,5 @@ def test_the_report_is_up_to_date(tmp_path: Path) -> None:
         pytest.skip("the report was made with other versions")
     command = [sys.executable, "-m", "anatomy.validation.published", "-o", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)
-    for name in ("published.md", "published.csv", "published.json"):
+    for name in ("published.md", "published.csv", "published.json", "ladder.md"):
         assert (tmp_path / name).read_bytes() == (REPORTS / name).read_bytes(), f"run `make reports`: {name}"

@@ -1,4 +1,4 @@
-"""`python -m anatomy.validation.published -o reports`: rehearse published runs and write the three tables.
+"""`python -m anatomy.validation.published -o reports`: rehearse published runs and write the tables.
 
 With `--same-versions`, those that were measured with the installed torch, as published_versions.*; see `make published`.
 """
@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
+from anatomy.validation.published.ladder import climb, ladder_markdown
 from anatomy.validation.published.pages import to_csv, to_json, to_markdown
 from anatomy.validation.published.reader import rows
 from anatomy.validation.published.study import study
@@ -17,29 +18,34 @@ from anatomy.validation.published.versions_page import versions_csv, versions_js
 
 
 def main() -> None:
-    """Write the three files into the folder that `-o` names."""
+    """Write the files into the folder that `-o` names."""
     parser = argparse.ArgumentParser(prog="python -m anatomy.validation.published", description=__doc__)
     parser.add_argument("-o", dest="folder", type=Path, default=Path("reports"), help="where to write")
     parser.add_argument("--same-versions", action="store_true", help="only runs of the installed torch")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    name, texts = _versions() if arguments.same_versions else _published()
+    texts = _versions() if arguments.same_versions else _published()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    for suffix, text in texts.items():
-        (arguments.folder / f"{name}.{suffix}").write_text(text, encoding="utf-8")
+    for name, text in texts.items():
+        (arguments.folder / name).write_text(text, encoding="utf-8")
 
 
-def _published() -> tuple[str, Mapping[str, str]]:
+def _published() -> Mapping[str, str]:
     found = study(rows(), _tell)
-    return "published", {"md": to_markdown(found), "csv": to_csv(found), "json": to_json(found)}
+    return {
+        "published.md": to_markdown(found),
+        "published.csv": to_csv(found),
+        "published.json": to_json(found),
+        "ladder.md": ladder_markdown(tuple(climb(_tell))),
+    }
 
 
-def _versions() -> tuple[str, Mapping[str, str]]:
+def _versions() -> Mapping[str, str]:
     found = versions_study(rows(), _tell)
-    return "published_versions", {
-        "md": versions_markdown(found),
-        "csv": versions_csv(found),
-        "json": versions_json(found),
+    return {
+        "published_versions.md": versions_markdown(found),
+        "published_versions.csv": versions_csv(found),
+        "published_versions.json": versions_json(found),
     }
 
 
