@@ -17,6 +17,7 @@ from anatomy.planning.plan import steady_state
 from anatomy.rehearsal.cuda import Target
 from anatomy.rehearsal.rehearse import Rehearsal, rehearse, rehearse_cast
 from anatomy.training.methods import apply_method
+from anatomy.training.quantization import bnb_config
 
 COUNTING = 512
 """Bytes up to which a block may be part of counting labels: the Trainer counts those that are predicted, all but the
@@ -80,17 +81,14 @@ def test_blocks_and_peaks_are_the_same(
     assert memory.predicted.peak_reserved_bytes == steady.peak_reserved_bytes
 
 
-def test_a_quantized_base_is_planned_as_its_recipe(make_trainer: Callable[..., Any], tmp_path: Path) -> None:
-    recipe = tiny_recipe("llama", method="qlora", precision="bf16")
+@pytest.mark.parametrize("code", ["nf4", "int8"])
+def test_a_quantized_base_is_planned_as_its_recipe(
+    code: str, make_trainer: Callable[..., Any], tmp_path: Path
+) -> None:
+    recipe = tiny_recipe("llama", method="qlora", precision="bf16", quant_type=code)
     make("llama", "cpu").to(torch.bfloat16).save_pretrained(tmp_path / "weights")
-    config = transformers.BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
-    )
     base = transformers.AutoModelForCausalLM.from_pretrained(
-        tmp_path / "weights", quantization_config=config, device_map="cpu"
+        tmp_path / "weights", quantization_config=bnb_config(recipe), device_map="cpu"
     )
     model = apply_method(base, tiny_recipe("llama", method="lora"))
     memory = MemoryCallback()
