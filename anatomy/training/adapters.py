@@ -61,14 +61,12 @@ def _row(recipe: Recipe) -> PeftType:
 
 
 def _config_class(recipe: Recipe) -> Any:
-    from peft import PeftType as Kind
     from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
-    known = {Kind(kind).value: config for kind, config in PEFT_TYPE_TO_CONFIG_MAPPING.items()}
-    name = recipe.adapter_type
-    if name not in known:
+    name = recipe.adapter_type  # equal to a key: PeftType is a string, and older versions have plain strings
+    if name not in PEFT_TYPE_TO_CONFIG_MAPPING:
         raise RecipeError(f"The installed peft has no {name}.", hint="install a newer peft")
-    return known[name]
+    return PEFT_TYPE_TO_CONFIG_MAPPING[name]
 
 
 def _mapped(model: Any, recipe: Recipe, row: PeftType) -> dict[str, Any]:
