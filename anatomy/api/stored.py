@@ -126,7 +126,7 @@ def own_quantization(blueprint: Blueprint, recipe: Recipe) -> tuple[tuple[str, s
     own = f"the checkpoint's own quantization ({scheme.name})"
     weights = f"quantized from {recipe.weight_dtype}" if recipe.quantized else f"in {recipe.weight_dtype}"
     as_dense = f"this is the plan of the same model with its weights {weights}"
-    why = scheme.method.why_dense
+    why = f" ({scheme.method.why_dense})" if scheme.method.why_dense else ""
     if recipe.dequantize:
-        return (("", f"{own} is left behind: {as_dense}"),)
-    return ((own, f"{own} is not modelled{f' ({why})' if why else ''}: {as_dense}"),)
+        return (("", f"{own} is left behind{why}: {as_dense}"),)
+    return ((own, f"{own} is not modelled{why}: {as_dense}"),)

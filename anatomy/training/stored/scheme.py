@@ -36,7 +36,9 @@ METHODS: Mapping[str, Method] = {
     "mxfp8": Method(dequantizes=True, why_dense="kernels of MXFP8 are not modelled"),
     "compressed-tensors": Method(
         dequantizes=True,
-        why_dense="compressed-tensors decompresses every weight in the first forward pass, and keeps it so",
+        # compressed_tensors 0.20, model_compressor.py (add_decompress_hook), lifecycle/forward.py
+        why_dense="compressed-tensors decompresses every weight in the first forward pass, and keeps it so; that it may "
+        "round a copy of each in every forward is not counted",
     ),
     **dict.fromkeys(
         ("auto-round", "fbgemm_fp8", "gguf", "higgs", "metal", "nvfp4", "quark", "spqr", "vptq"), _NO_TRAINING
