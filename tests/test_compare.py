@@ -10,7 +10,7 @@ from anatomy.planning.compare import Comparison, Row
 from anatomy.planning.plan import Plan
 from anatomy.rehearsal import apart
 from anatomy.rehearsal.rehearse import Rehearsing
-from anatomy.training.recipe import Precision, QuantType
+from anatomy.training.choices import Precision, QuantType
 
 ALL_OPTIMIZERS = (
     "adamw_torch", "adamw_torch_fused", "adafactor", "adamw_anyprecision", "sgd", "adagrad", "rmsprop", "adamw_8bit",

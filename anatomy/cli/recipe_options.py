@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import click
 
@@ -15,31 +15,31 @@ from anatomy.errors import RecipeError, SourceError
 from anatomy.planning.reading import Reading
 from anatomy.planning.settings import make_recipe, recipe_from_toml
 from anatomy.trainers.kinds import KINDS
-from anatomy.training import recipe as recipes
-from anatomy.training.loss_kinds import LOSSES
-from anatomy.training.peft_types import METHODS, PEFT_DEFAULT
+from anatomy.training.choices import CHOICES
+from anatomy.training.peft_types import ALL_LINEAR, PEFT_DEFAULT
 from anatomy.training.precisions import UNMODELLED
 from anatomy.training.recipe import Recipe
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "method": tuple(METHODS),
-    "quant_type": get_args(recipes.QuantType),
-    "quant_storage": get_args(recipes.QuantStorage),
-    "kbit_prepare": get_args(recipes.KbitPrepare),
-    "adapter_dtype": get_args(recipes.AdapterDType),
-    "precision": get_args(recipes.Precision),
-    "attn": get_args(recipes.Attention),
-    "load_dtype": get_args(recipes.LoadDType),
-    "loss": tuple(LOSSES),
-    "objective": get_args(recipes.Objective),
-    "dpo_reference": get_args(recipes.Reference),
-}
 _TYPES: dict[str, Any] = {
-    **{name: click.Choice(values) for name, values in _CHOICES.items()},
+    **{
+        name: click.Choice([value for value in values if value is not None])
+        for name, values in CHOICES.items()
+    },
     **dict.fromkeys(
-        ("r", "alpha", "last_n", "bottleneck", "add_tokens", "checkpoint_every", "quant_block_size", "batch_size", "seq_len", "grad_accum"),
+        (
+            "r",
+            "alpha",
+            "last_n",
+            "bottleneck",
+            "add_tokens",
+            "checkpoint_every",
+            "quant_block_size",
+            "batch_size",
+            "seq_len",
+            "grad_accum",
+        ),
         click.INT,
     ),
     **dict.fromkeys(("dropout", "max_grad_norm", "weight_decay", "label_smoothing"), click.FLOAT),
@@ -53,7 +53,7 @@ class _Precision(click.Choice[str]):
         return value if value in UNMODELLED else super().convert(value, param, ctx)
 
 
-_TYPES["precision"] = _Precision(_CHOICES["precision"])
+_TYPES["precision"] = _Precision(CHOICES["precision"])
 _VALUES: dict[str, str] = {
     "method": "What is trained: every weight, or adapters. peft, qpeft: the adapters that --peft-type names.",
     "bottleneck": "Width of the adapters of --method houlsby or pfeiffer.",
@@ -221,7 +221,7 @@ def _skipped(names: str | None) -> dict[str, Any]:
     return {"quant_skip": listed} if listed else {}
 
 
-_KEYWORDS = ((recipes.ALL_LINEAR,), (PEFT_DEFAULT,))
+_KEYWORDS = ((ALL_LINEAR,), (PEFT_DEFAULT,))
 
 
 def _check_regex(regex: str) -> None:

@@ -8,8 +8,9 @@ from typing import Any, get_args
 
 from anatomy.errors import RecipeError
 from anatomy.planning.settings import make_recipe, settings_in_use
+from anatomy.training.choices import Checkpointing, Precision, QuantType
 from anatomy.training.peft_types import METHODS
-from anatomy.training.recipe import Checkpointing, Precision, QuantType, Recipe
+from anatomy.training.recipe import Recipe
 
 DEFAULTS: Mapping[str, tuple[str, ...]] = {
     "method": ("full", "lora", "qlora"),

@@ -6,8 +6,9 @@ from functools import cache
 from typing import Any, get_args
 
 from anatomy.trainers.table import Caveat, Rule, Settings, Values, names, on, targets, text
+from anatomy.training.choices import Attention
 from anatomy.training.optimizer_names import optimizer_names
-from anatomy.training.recipe import Attention, Recipe
+from anatomy.training.recipe import Recipe
 
 _DTYPES = {
     "float32": "fp32", "fp32": "fp32", "bfloat16": "bf16", "bf16": "bf16", "float16": "fp16", "fp16": "fp16",

@@ -1,32 +1,24 @@
 """Recipe: one training run as the user asked for it, complete, printable and readable again."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
-from typing import Any, Literal, get_args
+from typing import Any
 
 from anatomy.errors import RecipeError
-from anatomy.training.loss_kinds import LOSSES, check_dpo, check_loss
-from anatomy.training.optimizer_kinds import OWN, kind_of, parsed_args
-from anatomy.training.peft_types import ALL_LINEAR as ALL_LINEAR
-from anatomy.training.peft_types import METHODS, PEFT_DEFAULT, PEFT_TYPES, PeftType, own_defaults
-from anatomy.training.precisions import UNMODELLED
-
-Precision = Literal["fp32", "bf16", "fp16", "bf16-mixed", "fp16-mixed"]
-Attention = Literal["sdpa", "eager", "flash_attention_2"]
-Checkpointing = Literal["off", "non-reentrant", "reentrant"]
-LoadDType = Literal["fp32", "bf16", "fp16"]
-Objective = Literal["sft", "dpo"]
-Reference = Literal["auto", "model", "precomputed"]
-QuantType = Literal["nf4", "fp4", "int8"]
-QuantStorage = Literal["uint8", "bfloat16", "float16", "float32"]
-KbitPrepare = Literal["off", "peft", "trl"]
-AdapterDType = Literal["peft", "base", "bf16"]
-MOST_RANK = 2**16
-"""Wider than any layer that is adapted."""
-MOST_TOKENS = 2**31
-"""Of one micro-batch; beyond it, a token's index no longer fits 32 bits."""
+from anatomy.training.choices import (
+    AdapterDType,
+    Attention,
+    Checkpointing,
+    KbitPrepare,
+    LoadDType,
+    Objective,
+    Precision,
+    QuantStorage,
+    QuantType,
+    Reference,
+)
+from anatomy.training.peft_types import ALL_LINEAR, METHODS, PEFT_TYPES, PeftType, own_defaults
+from anatomy.training.recipe_checks import check
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,133 +124,10 @@ class Recipe:
     def __post_init__(self) -> None:
         if isinstance(self.kbit_prepare, bool):  # as recipes were written before there was a choice
             object.__setattr__(self, "kbit_prepare", "peft" if self.kbit_prepare else "off")
-        if self.precision in UNMODELLED:
-            sentence, hint = UNMODELLED[self.precision]
-            raise RecipeError(sentence, hint=hint)
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise RecipeError(
-                    f"{name} is {getattr(self, name)!r}, which is not one of its values.",
-                    hint=f"use one of: {', '.join(str(value) for value in allowed if value is not None)}",
-                )
-        self._check_numbers()
-        self._check_peft()
-        self._check_optimizer()
-        check_loss(self.loss, self.label_smoothing)
-        if self.objective == "dpo":
-            check_dpo(self)
-        if self.load_dtype == "fp16" and self.autocast_dtype == "float16" and self._trains_loaded:
-            raise RecipeError(
-                "Under fp16-mixed, gradients of fp16 weights cannot be unscaled: torch's GradScaler refuses them.",
-                hint="leave load_dtype out, which loads fp32, or use precision fp16, which scales no loss",
-            )
-        if self.load_dtype is not None and self.autocast_dtype is None and self.load_dtype != self.precision:
-            raise RecipeError(
-                f"load_dtype {self.load_dtype!r} contradicts precision {self.precision!r}: without autocast, weights "
-                "are computed with in the dtype they are loaded in.",
-                hint="leave load_dtype out, or use a mixed precision",
-            )
-        if isinstance(self.target_modules, str) and self.target_modules not in (ALL_LINEAR, PEFT_DEFAULT):
-            try:
-                re.compile(self.target_modules)
-            except re.error as error:
-                raise RecipeError(
-                    f"target_modules is {self.target_modules!r}, which is not a regular expression: {error}.",
-                    hint=r"write one that matches whole paths, e.g. .*\.(q|v)_proj, or give a list of names",
-                ) from error
-
-    def _check_numbers(self) -> None:
-        for name, lowest in _AT_LEAST.items():
-            value = getattr(self, name)
-            if value is not None and not value >= lowest:
-                raise RecipeError(
-                    f"{name} is {value}, but must be at least {lowest}.",
-                    hint=f"the default is {_DEFAULTS[name]}",
-                )
-        if self.r > MOST_RANK:
-            raise RecipeError(
-                f"r is {self.r:,}, but must be at most {MOST_RANK:,}.",
-                hint="a rank above a layer's width adds nothing; 8 to 256 are usual",
-            )
-        if self.batch_size * self.seq_len > MOST_TOKENS:
-            raise RecipeError(
-                f"{self.batch_size:,} sequences of {self.seq_len:,} tokens are more than the {MOST_TOKENS:,} tokens "
-                "that one micro-batch may have.",
-                hint="lower batch_size or seq_len; grad_accum makes a step of several micro-batches",
-            )
-        if not 0 <= self.dropout < 1:
-            raise RecipeError(
-                f"dropout is {self.dropout}, but must be at least 0 and below 1.",
-                hint="0.05 and 0.1 are usual",
-            )
-
-    def _check_peft(self) -> None:
-        if self.method == "last-n" and not (self.last_n or self.train_head):
-            raise RecipeError(
-                "last_n is 0 and train_head is off, so nothing is trained.", hint="choose one of the two"
-            )
-        generic = METHODS[self.method].generic
-        if generic and self.peft_type not in PEFT_TYPES:
-            what = (
-                "without a peft_type" if self.peft_type is None else f"with an unknown one ({self.peft_type})"
-            )
-            close = get_close_matches(self.peft_type or "", PEFT_TYPES, 3)
-            raise RecipeError(
-                f"method {self.method!r} comes {what}, so nothing says what is trained.",
-                hint=f"use one of: {', '.join(close or PEFT_TYPES)}",
-            )
-        if not generic and self.peft_type is not None:
-            raise RecipeError(
-                f"peft_type {self.peft_type!r} and method {self.method!r} both say what is trained.",
-                hint="leave one out; method 'peft' trains what peft_type names, 'qpeft' over a 4-bit base",
-            )
-        for name, value in self.peft.items():
-            if value is None:
-                raise RecipeError(
-                    f"peft.{name} is null, which no file of settings can say.", hint=f"leave {name} out"
-                )
-        if self.peft and not self.uses_adapters:
-            raise RecipeError(
-                f"peft means nothing for method {self.method!r}, which adds no adapters.",
-                hint="leave it out, or choose a method with adapters",
-            )
-
-    def _check_optimizer(self) -> None:
-        kind = kind_of(self.optimizer)
-        try:
-            unread = [key for key in parsed_args(self.optim_args) if key not in kind.reads]
-        except ValueError:
-            raise RecipeError(
-                f"optim_args is {self.optim_args!r}, which is not 'key=value,key=value'.",
-                hint="for example rank=64,update_proj_gap=100",
-            ) from None
-        if unread and kind.reads:
-            raise RecipeError(
-                f"the Trainer reads no {unread[0]!r} in optim_args for {self.optimizer}.",
-                hint=f"it reads {', '.join(kind.reads)}",
-            )
-        if not self.optimizer_in_backward:
-            return
-        for reason, hint in (
-            (kind.in_backward and "updates in backward already", "leave optimizer_in_backward out"),
-            (kind.low_rank and "has a layerwise variant for that", f"use {self.optimizer}_layerwise"),
-            (self.optimizer in OWN and "is made of two, for different parameters", "use adamw_torch_fused"),
-        ):
-            if reason:
-                raise RecipeError(f"optimizer {self.optimizer!r} {reason}.", hint=hint)
-        if self.grad_accum > 1:
-            raise RecipeError(
-                "optimizer_in_backward uses every gradient at once, so none can be accumulated.",
-                hint="use grad_accum 1, and a larger batch_size where it fits",
-            )
-        if self.autocast_dtype == "float16":
-            raise RecipeError(
-                "optimizer_in_backward leaves no gradients for the loss scaler of fp16-mixed to check.",
-                hint="use bf16-mixed",
-            )
+        check(self)
 
     @property
-    def _trains_loaded(self) -> bool:
+    def trains_loaded(self) -> bool:
         """Whether what is trained has the dtype in which it was loaded."""
         dense = self.uses_adapters and self.adapter_dtype == "base" and not self.quantized
         return dense or self.method in ("full", "last-n", "bitfit")
@@ -336,29 +205,3 @@ class Recipe:
                 )
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
         return cls(**{**own_defaults(data.get("method"), data.get("peft_type")), **values})
-
-
-_BLOCK_SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096)
-"""What bitsandbytes 0.50 takes (functional.quantize_4bit)."""
-_CHOICES: dict[str, tuple[Any, ...]] = {
-    "method": tuple(METHODS),
-    "precision": get_args(Precision),
-    "attn": get_args(Attention),
-    "loss": tuple(LOSSES),
-    "objective": get_args(Objective),
-    "dpo_reference": get_args(Reference),
-    "gradient_checkpointing": get_args(Checkpointing),
-    "quant_type": get_args(QuantType),
-    "quant_block_size": _BLOCK_SIZES,
-    "quant_storage": get_args(QuantStorage),
-    "kbit_prepare": get_args(KbitPrepare),
-    "adapter_dtype": get_args(AdapterDType),
-    "load_dtype": (None, *get_args(LoadDType)),
-}
-_AT_LEAST: dict[str, int] = {
-    **dict.fromkeys(
-        ("r", "alpha", "bottleneck", "checkpoint_every", "batch_size", "seq_len", "grad_accum"), 1
-    ),
-    **dict.fromkeys(("max_grad_norm", "last_n", "add_tokens", "weight_decay"), 0),
-}
-_DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(Recipe)} | {"alpha": "twice r"}

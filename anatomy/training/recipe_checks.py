@@ -1,0 +1,178 @@
+"""What a recipe cannot be: values out of range, and settings that contradict each other."""
+
+import re
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from anatomy.errors import RecipeError
+from anatomy.training.choices import CHOICES
+from anatomy.training.loss_kinds import check_dpo, check_loss
+from anatomy.training.optimizer_kinds import OWN, kind_of, parsed_args
+from anatomy.training.peft_types import ALL_LINEAR, METHODS, PEFT_DEFAULT, PEFT_TYPES
+from anatomy.training.precisions import UNMODELLED
+
+if TYPE_CHECKING:
+    from anatomy.training.recipe import Recipe
+
+MOST_RANK = 2**16
+"""Wider than any layer that is adapted."""
+MOST_TOKENS = 2**31
+"""Of one micro-batch; beyond it, a token's index no longer fits 32 bits."""
+_AT_LEAST: dict[str, int] = {
+    **dict.fromkeys(
+        ("r", "alpha", "bottleneck", "checkpoint_every", "batch_size", "seq_len", "grad_accum"), 1
+    ),
+    **dict.fromkeys(("max_grad_norm", "last_n", "add_tokens", "weight_decay"), 0),
+}
+
+
+def check(recipe: "Recipe") -> None:
+    """Raises RecipeError for what no run could be."""
+    _check_choices(recipe)
+    _check_numbers(recipe)
+    _check_peft(recipe)
+    _check_targets(recipe)
+    _check_optimizer(recipe)
+    check_loss(recipe.loss, recipe.label_smoothing)
+    if recipe.objective == "dpo":
+        check_dpo(recipe)
+    _check_load_dtype(recipe)
+
+
+def _check_choices(recipe: "Recipe") -> None:
+    if recipe.precision in UNMODELLED:
+        sentence, hint = UNMODELLED[recipe.precision]
+        raise RecipeError(sentence, hint=hint)
+    for name, allowed in CHOICES.items():
+        if getattr(recipe, name) not in allowed:
+            raise RecipeError(
+                f"{name} is {getattr(recipe, name)!r}, which is not one of its values.",
+                hint=f"use one of: {', '.join(str(value) for value in allowed if value is not None)}",
+            )
+
+
+def _check_load_dtype(recipe: "Recipe") -> None:
+    if recipe.load_dtype == "fp16" and recipe.autocast_dtype == "float16" and recipe.trains_loaded:
+        raise RecipeError(
+            "Under fp16-mixed, gradients of fp16 weights cannot be unscaled: torch's GradScaler refuses them.",
+            hint="leave load_dtype out, which loads fp32, or use precision fp16, which scales no loss",
+        )
+    if (
+        recipe.load_dtype is not None
+        and recipe.autocast_dtype is None
+        and recipe.load_dtype != recipe.precision
+    ):
+        raise RecipeError(
+            f"load_dtype {recipe.load_dtype!r} contradicts precision {recipe.precision!r}: without autocast, weights "
+            "are computed with in the dtype they are loaded in.",
+            hint="leave load_dtype out, or use a mixed precision",
+        )
+
+
+def _check_targets(recipe: "Recipe") -> None:
+    if isinstance(recipe.target_modules, str) and recipe.target_modules not in (ALL_LINEAR, PEFT_DEFAULT):
+        try:
+            re.compile(recipe.target_modules)
+        except re.error as error:
+            raise RecipeError(
+                f"target_modules is {recipe.target_modules!r}, which is not a regular expression: {error}.",
+                hint=r"write one that matches whole paths, e.g. .*\.(q|v)_proj, or give a list of names",
+            ) from error
+
+
+def _check_numbers(recipe: "Recipe") -> None:
+    for name, lowest in _AT_LEAST.items():
+        value = getattr(recipe, name)
+        if value is not None and not value >= lowest:
+            raise RecipeError(
+                f"{name} is {value}, but must be at least {lowest}.",
+                hint=f"the default is {_default(recipe, name)}",
+            )
+    if recipe.r > MOST_RANK:
+        raise RecipeError(
+            f"r is {recipe.r:,}, but must be at most {MOST_RANK:,}.",
+            hint="a rank above a layer's width adds nothing; 8 to 256 are usual",
+        )
+    if recipe.batch_size * recipe.seq_len > MOST_TOKENS:
+        raise RecipeError(
+            f"{recipe.batch_size:,} sequences of {recipe.seq_len:,} tokens are more than the {MOST_TOKENS:,} tokens "
+            "that one micro-batch may have.",
+            hint="lower batch_size or seq_len; grad_accum makes a step of several micro-batches",
+        )
+    if not 0 <= recipe.dropout < 1:
+        raise RecipeError(
+            f"dropout is {recipe.dropout}, but must be at least 0 and below 1.",
+            hint="0.05 and 0.1 are usual",
+        )
+
+
+def _check_peft(recipe: "Recipe") -> None:
+    if recipe.method == "last-n" and not (recipe.last_n or recipe.train_head):
+        raise RecipeError(
+            "last_n is 0 and train_head is off, so nothing is trained.", hint="choose one of the two"
+        )
+    generic = METHODS[recipe.method].generic
+    if generic and recipe.peft_type not in PEFT_TYPES:
+        what = (
+            "without a peft_type" if recipe.peft_type is None else f"with an unknown one ({recipe.peft_type})"
+        )
+        close = get_close_matches(recipe.peft_type or "", PEFT_TYPES, 3)
+        raise RecipeError(
+            f"method {recipe.method!r} comes {what}, so nothing says what is trained.",
+            hint=f"use one of: {', '.join(close or PEFT_TYPES)}",
+        )
+    if not generic and recipe.peft_type is not None:
+        raise RecipeError(
+            f"peft_type {recipe.peft_type!r} and method {recipe.method!r} both say what is trained.",
+            hint="leave one out; method 'peft' trains what peft_type names, 'qpeft' over a 4-bit base",
+        )
+    for name, value in recipe.peft.items():
+        if value is None:
+            raise RecipeError(
+                f"peft.{name} is null, which no file of settings can say.", hint=f"leave {name} out"
+            )
+    if recipe.peft and not recipe.uses_adapters:
+        raise RecipeError(
+            f"peft means nothing for method {recipe.method!r}, which adds no adapters.",
+            hint="leave it out, or choose a method with adapters",
+        )
+
+
+def _check_optimizer(recipe: "Recipe") -> None:
+    kind = kind_of(recipe.optimizer)
+    try:
+        unread = [key for key in parsed_args(recipe.optim_args) if key not in kind.reads]
+    except ValueError:
+        raise RecipeError(
+            f"optim_args is {recipe.optim_args!r}, which is not 'key=value,key=value'.",
+            hint="for example rank=64,update_proj_gap=100",
+        ) from None
+    if unread and kind.reads:
+        raise RecipeError(
+            f"the Trainer reads no {unread[0]!r} in optim_args for {recipe.optimizer}.",
+            hint=f"it reads {', '.join(kind.reads)}",
+        )
+    if not recipe.optimizer_in_backward:
+        return
+    for reason, hint in (
+        (kind.in_backward and "updates in backward already", "leave optimizer_in_backward out"),
+        (kind.low_rank and "has a layerwise variant for that", f"use {recipe.optimizer}_layerwise"),
+        (recipe.optimizer in OWN and "is made of two, for different parameters", "use adamw_torch_fused"),
+    ):
+        if reason:
+            raise RecipeError(f"optimizer {recipe.optimizer!r} {reason}.", hint=hint)
+    if recipe.grad_accum > 1:
+        raise RecipeError(
+            "optimizer_in_backward uses every gradient at once, so none can be accumulated.",
+            hint="use grad_accum 1, and a larger batch_size where it fits",
+        )
+    if recipe.autocast_dtype == "float16":
+        raise RecipeError(
+            "optimizer_in_backward leaves no gradients for the loss scaler of fp16-mixed to check.",
+            hint="use bf16-mixed",
+        )
+
+
+def _default(recipe: "Recipe", name: str) -> Any:
+    return "twice r" if name == "alpha" else next(f.default for f in fields(recipe) if f.name == name)
