@@ -40,7 +40,8 @@ def pairs(model: Any, recipe: Recipe) -> BatchPlan:
                 batch[name] = torch.zeros(recipe.batch_size)
         return batch
 
-    words = f"{recipe.batch_size:,} pairs a micro-batch: chosen and rejected in one pass; all but the first token is completion"
+    count = f"{recipe.batch_size:,} pair{'s' * (recipe.batch_size != 1)}"
+    words = f"{count} a micro-batch, chosen and rejected in one pass; all but the first token is completion"
     return BatchPlan(make=make, assumptions=(*plan.assumptions, words), tokens=plan.tokens)
 
 
