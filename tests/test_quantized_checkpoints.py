@@ -37,6 +37,8 @@ def checkpoint(tmp_path: Path) -> Any:
 def test_gptq_weights_stay_packed_under_adapters(checkpoint: Any) -> None:
     plan = api.plan(checkpoint(GPTQ), seq_len=16, precision="fp16")
     assert plan.recipe.dequantize is False
+    assert "packed" in plan.adapted["dequantize"]
+    assert "dequantize" not in api.plan(checkpoint(GPTQ), seq_len=16, dequantize=False).adapted
     assert not plan.warnings
     assert not any("quantization" in missing for missing in plan.not_modelled)
     assert any("14 layers stay packed" in said and "GPTQModel" in said for said in plan.assumptions)

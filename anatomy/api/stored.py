@@ -86,7 +86,8 @@ def _packed(recipe: Recipe, scheme: Scheme) -> Adapted:
             "bitsandbytes as well.",
             hint="use --method lora, which trains over the checkpoint's own weights",
         )
-    return replace(recipe, dequantize=False), {}
+    why = {"dequantize": "adapters are trained over the checkpoint's packed weights"}
+    return replace(recipe, dequantize=False), why if recipe.dequantize is None else {}
 
 
 def _by_bitsandbytes(recipe: Recipe, scheme: Scheme) -> Adapted:
