@@ -116,7 +116,7 @@ def _checkpointing(values: Values) -> Settings:
 
 
 def _loss(values: Values) -> Settings:
-    return {"loss": "chunked"} if on(values.get("chunked_cross_entropy")) else {}
+    return {"loss": "chunked-compiled"} if on(values.get("chunked_cross_entropy")) else {}
 
 
 def _accumulation(values: Values) -> Settings:

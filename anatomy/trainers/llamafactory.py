@@ -160,6 +160,8 @@ LLAMAFACTORY = Trainer(
         eight_bits(("quantization_bit",), lambda values: llamafactory_caveats.bits(values) == 8),
         same("double_quantization", "double_quant", lambda key, value: on(value)),
         *training_arguments.BATCH,
+        training_arguments.liger("enable_liger_kernel", training_arguments.LIGER_WITH_ITS_LOSS),
+        training_arguments.liger("use_liger_kernel", training_arguments.LIGER_WITH_ITS_LOSS),
         same("cutoff_len", "seq_len", integer),
         Rule(keys=("packing", "neat_packing"), settings=_padding),
         Rule(

@@ -62,7 +62,8 @@ CAVEATS = (
         keys=("use_unsloth",),
         effect="unsloth's kernels keep fewer activations and offload checkpoints: less memory than planned",
     ),
-    Caveat(keys=("enable_liger_kernel",), effect=training_arguments.LIGER.effect),
+    training_arguments.other_liger("enable_liger_kernel"),
+    training_arguments.other_liger("use_liger_kernel"),
     Caveat(
         keys=("upcast_layernorm",),
         effect="norms are kept in fp32, and with them what goes into the next layers: more memory than planned",

@@ -11,7 +11,8 @@ from anatomy.trainers.shared import (
     padding,
     precision,
 )
-from anatomy.trainers.table import Caveat, Rule, Trainer, integer, number, on, same
+from anatomy.trainers.table import Caveat, Rule, Settings, Trainer, Values, integer, number, on, same
+from anatomy.versions import installed
 
 ONE_DEVICE = "it matters with several processes only; one device is planned"
 PACE = "the length and the pace of the run take no memory"
@@ -70,14 +71,35 @@ SPLIT = Caveat(
         or values.get("tp_size") not in (None, 0, 1)
     ),
 )
-LIGER = Caveat(
-    keys=("use_liger_kernel", "liger_kernel_config"),
-    effect="Liger's kernels keep fewer activations, and its loss never holds all logits: less memory than planned",
-)
+
+
+def liger(key: str, made: Settings) -> Rule:
+    """All of Liger that the trainer applies, where its package is here to be rehearsed."""
+    return Rule(keys=(key,), settings=lambda values: made if _whole_liger(values, key) else {})
+
+
+LIGER_WITH_ITS_LOSS: Settings = {"loss": "liger", "liger_kernels": True}
+"""What transformers applies."""
+
+
+def other_liger(key: str) -> Caveat:
+    """Liger without its package, or a part of it."""
+    return Caveat(
+        keys=(key, "liger_kernel_config"),
+        effect="Liger's kernels keep fewer activations, and its loss never holds all logits: less memory than planned "
+        "(with the package liger-kernel, all of it is rehearsed)",
+        when=lambda values: on(values.get(key)) and not _whole_liger(values, key),
+    )
+
+
+def _whole_liger(values: Values, key: str) -> bool:
+    asked = on(values.get(key)) and not values.get("liger_kernel_config")
+    return asked and bool(installed(("liger-kernel",)))
+
+
 NOT_MODELLED = (
     EVALUATION,
     SPLIT,
-    LIGER,
     Caveat(
         keys=("torch_compile",),
         effect="a compiled step keeps other activations and buffers: the numbers are those of the step as it is written",
@@ -130,6 +152,7 @@ CHECKPOINTING = Rule(
 )
 CAVEATS = (
     *NOT_MODELLED,
+    other_liger("use_liger_kernel"),
     OTHER_OPTIMIZER,
     other_checkpointing("gradient_checkpointing_kwargs"),
     other_checkpointing("activation_checkpointing_kwargs"),
@@ -148,6 +171,7 @@ TRAINING_ARGUMENTS = Trainer(
     rules=(
         Rule(keys=("bf16", "fp16"), settings=lambda values: precision(autocast(values), STORED)),
         *BATCH,
+        liger("use_liger_kernel", LIGER_WITH_ITS_LOSS),
         CHECKPOINTING,
         Rule(
             keys=("per_device_train_batch_size",),

@@ -138,6 +138,7 @@ TRL = Trainer(
         same("bnb_4bit_quant_storage", "quant_storage", text),
         same("use_bnb_nested_quant", "double_quant", lambda key, value: on(value)),
         *training_arguments.BATCH,
+        training_arguments.liger("use_liger_kernel", {"liger_kernels": True}),
         same("max_length", "seq_len", integer),
         Rule(keys=("packing", "padding_free"), settings=_padding),
         training_arguments.CHECKPOINTING,

@@ -51,7 +51,7 @@ FULL = {"base_model": "org/model", "sequence_len": 512, "micro_batch_size": 1}
         (LORA, {"bf16": False}, {"precision": "fp32"}),
         (FULL, {"bf16": "full"}, {"precision": "bf16", "load_dtype": None}),
         (FULL, {"bf16": False, "bfloat16": True}, {"precision": "bf16-mixed", "load_dtype": "bf16"}),
-        (FULL, {"chunked_cross_entropy": True}, {"loss": "chunked"}),
+        (FULL, {"chunked_cross_entropy": True}, {"loss": "chunked-compiled"}),
         (FULL, {}, {"loss": "stock"}),
         (FULL, {"gradient_checkpointing": True}, {"gradient_checkpointing": "non-reentrant"}),
         (FULL, {}, {"gradient_checkpointing": "off"}),

@@ -61,7 +61,6 @@ def test_settings(reading, said, settings):
             {"freeze_trainable_layers"},
         ),
         ({"use_galore": True, "finetuning_type": "full"}, {"use_galore"}),
-        ({"enable_liger_kernel": True}, {"enable_liger_kernel"}),
         ({"use_unsloth": True}, {"use_unsloth"}),
         ({"eval_strategy": "steps", "val_size": 0.1}, {"eval_strategy"}),
         ({"eval_strategy": "no"}, set()),
