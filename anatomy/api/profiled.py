@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from anatomy.api.configured import Config, asked
 from anatomy.api.description import Progress, silence, trainable_description
-from anatomy.api.room import Room, check_room, room_on, smallest_change
 from anatomy.api.lengths import Given, with_lengths
+from anatomy.api.room import Room, check_room, room_on, smallest_change
 from anatomy.api.staged import Staged, asked_recipe, stage
 from anatomy.errors import RecipeError
 from anatomy.hardware.catalog import lookup

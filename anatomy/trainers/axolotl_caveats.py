@@ -186,7 +186,7 @@ CAVEATS = (
     ),
     Caveat(
         keys=("gptq", "model_quantization_config", "model_quantization_config_kwargs", "quantize_moe_experts"),
-        effect="weights that are quantized otherwise than by bitsandbytes' 4 bits: planned without",
+        effect="a quantization that is chosen at loading is planned without; one that the checkpoint's config has, as it is",
     ),
     Caveat(
         keys=("fp8", "fp8_config", "fp8_enable_fsdp_float8_all_gather"),
