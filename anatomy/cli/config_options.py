@@ -24,11 +24,12 @@ def config_from_flags(flags: Mapping[str, Any]) -> Reading | None:
     return None if file is None else read_config(file, kind)
 
 
-def as_toml(recipe: Recipe, config: Reading | None) -> str:
+def as_toml(recipe: Recipe, config: Reading | None, model: str | None) -> str:
     """The complete recipe as TOML; a comment says where it came from and what a recipe cannot say of it."""
     said = [] if config is None else [f"Read from {config.file} as {config.trainer}."]
     if config is not None:
-        said += [] if config.model is None else [f"MODEL is {config.model}."]
+        named = model or config.model
+        said += [] if named is None else [f"MODEL is {named}."]
         said += [f"Not modelled: {text}" for text in config.not_modelled]
         said += [f"Assumed: {text}" for text in config.assumed]
     comment = "".join(f"# {' '.join(line.split())}\n" for line in said)

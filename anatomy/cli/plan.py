@@ -55,7 +55,9 @@ def command(
         from anatomy.api.lengths import with_lengths
 
         recipe, _, _ = with_lengths(recipe, set(chosen), flags["lengths"])
-        write(as_toml(recipe, config), output)
+        if as_json or format_ is not None:
+            raise click.UsageError("--print-recipe writes TOML: leave --json and --format out.", ctx=ctx)
+        write(as_toml(recipe, config, model), output)
         return
     if model is None and (config is None or config.model is None):
         raise click.UsageError("Which model? MODEL is missing.", ctx=ctx)

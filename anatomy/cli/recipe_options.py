@@ -114,6 +114,7 @@ def recipe_options(function: Function) -> Function:
             "--target-modules", metavar="NAMES",
             help="Layers that get adapters: all-linear, peft-default, or names with commas." + _default("target_modules"),
         ),
+        click.option("--target-regex", metavar="REGEX", help="The same, by their whole paths."),
         click.option(
             "--optim-target-modules", metavar="NAMES",
             help="Layers that GaLore and APOLLO project: all-linear, or parts of names with commas.",
@@ -122,7 +123,6 @@ def recipe_options(function: Function) -> Function:
             "--quant-skip", metavar="NAMES",
             help="Modules that stay dense in a quantized base, with commas; instead of the head and tied weights.",
         ),
-        click.option("--target-regex", metavar="REGEX", help="The same, by their whole paths."),
         click.option("--peft-type", metavar="TYPE", help="Any of PEFT's types of adapters, e.g. VERA or OFT."),
         click.option(
             "--peft", "peft_settings", multiple=True, metavar="KEY=VALUE",

@@ -91,12 +91,8 @@ class LiveCast:
 
     def weight_assumptions(self, model: Any) -> tuple[str, ...]:
         added = _added(model)
-        base = {
-            id(parameter): _logical_count(parameter)
-            for path, parameter in model.named_parameters()
-            if not added(path.rpartition(".")[0])
-        }
-        return packed_share(model, sum(base.values()))
+        named = model.named_parameters()
+        return packed_share(model, [p for path, p in named if not added(path.rpartition(".")[0])])
 
 
 def live_components(model: Any) -> Callable[[str], str]:

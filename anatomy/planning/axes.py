@@ -73,6 +73,13 @@ def choose_axes(
                 f"{name} is given once for all runs and once to be varied.", hint="leave one of the two out"
             )
         values[name] = _checked(name, named, base)
+    if asked.get("quant_type") is not None and not any(
+        METHODS[method].quantized for method in values["method"]
+    ):
+        raise RecipeError(
+            f"quant_type is varied, but none of the methods has a quantized base: {', '.join(values['method'])}.",
+            hint="add qlora, or leave --quant-types out",
+        )
     return Axes(values=values)
 
 

@@ -60,10 +60,15 @@ def longest_batch(lengths: Lengths, recipe: Recipe, cap: int | None) -> tuple[Re
     """The recipe with the longest micro-batch that the examples can make, none cut to more than `cap`; and a sentence.
 
     A batch is as long as its longest example, to which the others are padded; without padding it is the sum of its
-    examples, of which each then counts with their mean.
+    examples, of which each then counts with their mean. Raises RecipeError for fewer examples than a batch has.
     """
+    if len(lengths.tokens) < recipe.batch_size:
+        raise RecipeError(
+            f"{lengths.source} has {len(lengths.tokens):,} lengths, fewer than a micro-batch of {recipe.batch_size:,}.",
+            hint=f"use --batch-size {len(lengths.tokens)} or less",
+        )
     cut = [tokens if cap is None else min(tokens, cap) for tokens in lengths.tokens]
-    largest = [cut[n % len(cut)] for n in range(recipe.batch_size)]
+    largest = cut[: recipe.batch_size]
     per_sequence = ceil(sum(largest) / len(largest)) if recipe.padding_free else cut[0]
     uneven = recipe.batch_size > 1 and cut[-1] < cut[0] and not recipe.padding_free
     return replace(recipe, seq_len=per_sequence, padded=recipe.padded or uneven), _said(lengths, recipe, cap)

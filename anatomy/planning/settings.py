@@ -95,7 +95,7 @@ def make_recipe(given: Mapping[str, Any], base: Recipe | None = None) -> Recipe:
 def _subject(name: str, recipe: Recipe) -> str:
     if name.startswith("optim_"):
         return f"optimizer {recipe.optimizer!r}"
-    return f"method {recipe.method!r} in {recipe.precision}"
+    return f"method {recipe.method!r}{f' in {recipe.precision}' if name == 'load_dtype' else ''}"
 
 
 def _following(given: Mapping[str, Any], base: Recipe) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Who plays in a rehearsal: a model, how it comes onto the device, its optimizer, its batch and its step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import prod
 from typing import Any, Protocol
@@ -150,7 +150,7 @@ class RecipeCast:
         return self.base_count + sum(int(p.numel()) for p in added)
 
     def weight_assumptions(self, model: Any) -> tuple[str, ...]:
-        said = packed_share(model, self.base_count)
+        said = packed_share(model, self.base_parameters)
         keeps = NO_OUTLIERS in said and self.recipe.gradient_checkpointing == "non-reentrant"
         return (*said, KEPT_INPUTS) if keeps else said
 
@@ -209,7 +209,9 @@ def loss_assumptions(recipe: Recipe) -> tuple[str, ...]:
     said = [f"kernels are those of {name} {version}" for name, version in used.items()]
     said += [note] if note else []
     if recipe.objective == "dpo":
-        where = {True: "a copy of the model", False: "the model without its adapters"}[recipe.copies_reference]
+        where = {True: "a copy of the model", False: "the model without its adapters"}[
+            recipe.copies_reference
+        ]
         known = recipe.dpo_reference == "precomputed"
         said.append(f"DPO's reference is {'scored before training' if known else where}")
     return tuple(said)
@@ -227,13 +229,15 @@ def unique_parameters(model: Any) -> list[Any]:
     return list({id(p): p for p in model.parameters()}.values())
 
 
-def packed_share(model: Any, base_count: int) -> tuple[str, ...]:
-    """What a quantized base of `base_count` parameters leaves dense is easily overlooked: embeddings, heads."""
+def packed_share(model: Any, base: Iterable[Any]) -> tuple[str, ...]:
+    """What a quantized base of these parameters leaves dense is easily overlooked: embeddings, heads."""
     modules = quantization.quantized_modules(model)
     if not modules:
         return stored_words(model)
     packed = sum(prod(quantization.logical_shape(module)) for _, module in modules)
-    share, kept = format_share(packed, base_count), format_count(base_count - packed)
+    in_layers = {id(module.weight) for _, module in modules}
+    dense = sum(int(parameter.numel()) for parameter in base if id(parameter) not in in_layers)
+    share, kept = format_share(packed, packed + dense), format_count(dense)
     bits = {kind.bits for _, module in modules if (kind := quantization.kind_of_layer(module))}
-    said = f"{max(bits)} bits hold {share} of the base parameters; {kept} stay unquantized, as transformers leaves them"
+    said = f"{max(bits)} bits hold {share} of the base parameters; {kept} stay unquantized"
     return (said, NO_OUTLIERS) if 8 in bits else (said,)

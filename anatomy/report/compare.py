@@ -1,6 +1,6 @@
 """What `anatomy compare` says: how many runs fit, the least of each method, then every run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 from anatomy.planning.compare import Comparison, Row
@@ -53,7 +53,7 @@ def compare_document(comparison: Comparison, records: Sequence[Record] | None = 
         ),
     ]
     return Document(
-        title=f"{named(comparison.model.id, comparison.model.overrides)}: {len(rows)} runs compared",
+        title=f"{named(comparison.model.id, comparison.model.overrides)}: {len(rows)} {_runs(rows)} compared",
         blocks=tuple(blocks),
         table=flat_table(rows),
         data={**comparison.to_dict(), "rows": [dict(row) for row in rows]},
@@ -73,13 +73,17 @@ def _answer(comparison: Comparison) -> Sentence:
     where = f"on {comparison.gpu}" if comparison.gpu else "on a single GPU of the catalog"
     if not fitting:
         return Sentence(
-            text=f"None of {len(ran)} runs fits {where}. The least peak: {_needs(ran[0])}.", tone="bad"
+            text=f"None of {len(ran)} {_runs(ran)} fits {where}. The least peak: {_needs(ran[0])}.",
+            tone="bad",
         )
-    every = "All" if len(fitting) == len(ran) else f"{len(fitting)} of"
-    verb = "fits" if len(ran) == 1 else "fit"
-    return Sentence(
-        text=f"{every} {len(ran)} runs {verb} {where}. The first of them: {_needs(fitting[0])}.", tone="good"
-    )
+    refused = len(comparison.rows) - len(ran)
+    said = f"{len(fitting)} of {len(ran)} {_runs(ran)} fit{'s' if len(fitting) == 1 else ''} {where}"
+    others = f"; {refused} cannot be run" if refused else ""
+    return Sentence(text=f"{said}{others}. The first that fits: {_needs(fitting[0])}.", tone="good")
+
+
+def _runs(rows: Sized) -> str:
+    return "run" if len(rows) == 1 else "runs"
 
 
 def _needs(row: Row) -> str:

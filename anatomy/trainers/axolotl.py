@@ -191,6 +191,7 @@ AXOLOTL = Trainer(
         Rule(keys=("gradient_accumulation_steps", "batch_size"), settings=_accumulation),
         same("sequence_len", "seq_len", integer),
         Rule(keys=("sample_packing", "pad_to_sequence_len"), settings=_padding),
+        Rule(keys=("rl",), settings=lambda values: {"objective": "dpo"} if values.get("rl") == "dpo" else {}),
         Rule(keys=("chunked_cross_entropy",), settings=_loss),
         _OPTIMIZER,
         *OPTIMIZER_ARGUMENTS,

@@ -157,6 +157,7 @@ CAVEATS = (
         keys=("rl", "ebft"),
         effect="preference and reinforcement training make several passes, with a reference model or generated text: "
         "planned as supervised fine-tuning, which takes less",
+        when=lambda values: on(values.get("ebft")) or values.get("rl") not in (None, False, "dpo"),
     ),
     Caveat(
         keys=("reward_model", "process_reward_model", "num_labels", "do_causal_lm_eval"),

@@ -162,6 +162,10 @@ LLAMAFACTORY = Trainer(
         *training_arguments.BATCH,
         training_arguments.liger("enable_liger_kernel", training_arguments.LIGER_WITH_ITS_LOSS),
         training_arguments.liger("use_liger_kernel", training_arguments.LIGER_WITH_ITS_LOSS),
+        Rule(
+            keys=("stage", "pref_loss"),
+            settings=lambda values: {"objective": "dpo"} if llamafactory_caveats.is_dpo(values) else {},
+        ),
         same("cutoff_len", "seq_len", integer),
         Rule(keys=("packing", "neat_packing"), settings=_padding),
         Rule(

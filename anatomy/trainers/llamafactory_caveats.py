@@ -22,6 +22,11 @@ def _other_parts(values: Values) -> bool:
     return first or any(values.get(key) not in (None, "all", "lm_head") for key in _MODULES)
 
 
+def is_dpo(values: Values) -> bool:
+    """Whether the stage is DPO with its usual loss, as a recipe has it."""
+    return values.get("stage") == "dpo" and values.get("pref_loss", "sigmoid") == "sigmoid"
+
+
 CAVEATS = (
     *training_arguments.NOT_MODELLED,
     training_arguments.OTHER_OPTIMIZER,
@@ -29,7 +34,7 @@ CAVEATS = (
         keys=("stage",),
         effect="this stage makes other passes than supervised fine-tuning (a reference or reward model, generated text, "
         "pairs of answers): planned as that, which takes less",
-        when=lambda values: values.get("stage", "sft") not in ("sft", "pt"),
+        when=lambda values: values.get("stage", "sft") not in ("sft", "pt") and not is_dpo(values),
     ),
     Caveat(
         keys=("quantization_bit", "quantization_method"),
@@ -148,7 +153,7 @@ UNIMPORTANT = joined(
         ),
         "only --trust-remote-code lets a checkpoint's own code run here": "trust_remote_code",
         "it is about a stage that is not modelled": (
-            "pref_beta pref_ftx pref_bco_weight pref_loss dpo_label_smoothing kto_chosen_weight kto_rejected_weight "
+            "pref_beta pref_ftx pref_bco_weight dpo_label_smoothing kto_chosen_weight kto_rejected_weight "
             "simpo_gamma ppo_buffer_size ppo_epochs ppo_score_norm ppo_target ppo_whiten_rewards ref_model "
             "ref_model_adapters ref_model_quantization_bit reward_model reward_model_adapters "
             "reward_model_quantization_bit reward_model_type ld_alpha"

@@ -43,7 +43,12 @@ def checkpointing(switched_on: bool, kwargs: Any, *, reentrant: bool = False) ->
     options = mapping(kwargs)
     kind = "reentrant" if on(options.get("use_reentrant", reentrant)) else "non-reentrant"
     every = {"checkpoint_every": options["every_n_layers"]} if options.get("every_n_layers") else {}
-    return {"gradient_checkpointing": kind, **every} if switched_on else {"gradient_checkpointing": "off"}
+    offload = {"checkpoint_offload": True} if on(options.get("offload")) else {}
+    return (
+        {"gradient_checkpointing": kind, **every, **offload}
+        if switched_on
+        else {"gradient_checkpointing": "off"}
+    )
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -62,11 +67,11 @@ def others_inside(key: str, read: Iterable[str], effect: str) -> Caveat:
 
 
 def other_checkpointing(key: str) -> Caveat:
-    """Checkpoint arguments beside `use_reentrant`: every n-th block, selective ones."""
+    """Checkpoint arguments beside those that a recipe has: selective ones."""
     return others_inside(
         key,
-        ("use_reentrant", "every_n_layers", "preserve_rng_state", "determinism_check"),
-        "only use_reentrant and every_n_layers are read of it; blocks that are not checkpointed keep their activations: more memory",
+        ("use_reentrant", "every_n_layers", "offload", "preserve_rng_state", "determinism_check"),
+        "of it use_reentrant, every_n_layers and offload are read; what else is kept or computed again is not planned",
     )
 
 

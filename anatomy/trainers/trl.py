@@ -96,7 +96,8 @@ def _packed(values: Values) -> bool:
 
 
 def _padding(values: Values) -> Settings:
-    return padding(values, "per_device_train_batch_size", _packed(values))
+    free = {"padding_free": True} if on(values.get("padding_free")) else {}
+    return {**padding(values, "per_device_train_batch_size", _packed(values)), **free}
 
 
 def _assumed(values: Values) -> tuple[str, ...]:

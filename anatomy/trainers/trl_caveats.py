@@ -37,7 +37,7 @@ CAVEATS = (
     Caveat(
         keys=("loss_type",),
         effect="TRL's trainers compute the loss from the head in chunks and never hold all logits: less memory than "
-        "planned, the more so the larger the vocabulary",
+        "planned, the more so the larger the vocabulary (--loss trl plans it, with the package trl)",
         when=lambda values: not _smoothed(values),
     ),
     Caveat(
@@ -48,7 +48,7 @@ CAVEATS = (
     Caveat(
         keys=(*_PREFERENCES, *_REINFORCED),
         effect="preference and reinforcement training make several passes, with a reference model or generated text: "
-        "planned as supervised fine-tuning, which takes less",
+        "planned as supervised fine-tuning, which takes less (--objective dpo plans DPO)",
         when=lambda values: any(values.get(key) is not None for key in (*_PREFERENCES, *_REINFORCED)),
     ),
     Caveat(

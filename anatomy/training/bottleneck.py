@@ -2,9 +2,10 @@
 
 Houlsby et al. 2019 (arXiv:1902.00751) put one behind the attention and one behind the feed-forward network; Pfeiffer et al.
 2021 (arXiv:2005.00247) keep the second alone. Activations are those of the `adapters` library's DoubleSeqBnConfig and
-SeqBnConfig. Norms stay frozen, as there.
+SeqBnConfig; norms stay frozen and attention from a decoder to its encoder gets no adapter, as there.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,10 @@ PLACEMENTS: Mapping[str, Placement] = {
     "houlsby": Placement(components=("attention.output", "ffn.down"), activation=nn.SiLU),
     "pfeiffer": Placement(components=("ffn.down",), activation=nn.ReLU),
 }
+
+
+_ACROSS = re.compile(r"cross|enc_?dec|encoder_attn", re.IGNORECASE)
+"""What modules that attend to an encoder are called: crossattention, EncDecAttention, encoder_attn."""
 
 
 class Bottleneck(nn.Module):
@@ -63,7 +68,11 @@ def add_bottlenecks(model: Any, recipe: Recipe) -> list[Any]:
     components = module_components(model, model.config)
     layers = [(path, module) for path, module in model.named_modules() if _width(module) is not None]
     for component in placement.components:
-        found = [(path, module) for path, module in layers if components.get(path) == component]
+        found = [
+            (path, module)
+            for path, module in layers
+            if components.get(path) == component and not _ACROSS.search(path)
+        ]
         if not found:
             raise RecipeError(
                 f"{type(model).__name__} has no layer of the component {component}, behind which the adapters stand.",

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Any
 
@@ -79,6 +80,17 @@ def _kept(model: Any, recipe: Recipe) -> list[str]:
     """
     from transformers.quantizers.base import get_keys_to_not_convert
 
+    paths = [path for path, _ in model.named_modules()]
+    for name in recipe.quant_skip:
+        if not any(name in path for path in paths):
+            last = sorted(
+                {path.rpartition(".")[2] for path in paths if path} - {str(n) for n in range(len(paths))}
+            )
+            close = get_close_matches(name, last, 3)
+            raise RecipeError(
+                f"quant_skip names {name!r}, which is part of no module's path in {type(model).__name__}.",
+                hint=f"did you mean {' or '.join(close)}?" if close else "`anatomy show` lists the modules",
+            )
     chosen = list(recipe.quant_skip) or list(get_keys_to_not_convert(model))
     return chosen + list(getattr(model, "_keep_in_fp32_modules", None) or [])
 

@@ -110,7 +110,15 @@ def test_flags_reach_the_recipe(run, tiny_llama, made_plan, monkeypatch):
     monkeypatch.setattr(api, "plan", lambda model, **kwargs: asked.update(kwargs, model=model) or made_plan)
     code, _, _ = run(
         *("plan", tiny_llama, "--method", "qlora", "--r", "64", "--alpha", "16", "--dropout", "0.1"),
-        *("--target-modules", "q_proj, v_proj", "--quant-type", "fp4", "--no-double-quant", "--kbit-prepare", "peft"),
+        *(
+            "--target-modules",
+            "q_proj, v_proj",
+            "--quant-type",
+            "fp4",
+            "--no-double-quant",
+            "--kbit-prepare",
+            "peft",
+        ),
         *("--optimizer", "paged_adamw_8bit", "--precision", "fp16-mixed", "--batch-size", "4"),
         *("--seq-len", "512", "--grad-accum", "2", "--reentrant", "--attn", "eager", "--max-grad-norm", "0"),
         *("--set", "num_hidden_layers=4", "--gpu", "T4", "--trust-remote-code"),

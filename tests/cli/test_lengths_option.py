@@ -59,3 +59,9 @@ def test_what_is_no_file_of_lengths_is_refused_in_a_sentence(run, files, text, s
     code, out, err = run("plan", model, "--lengths", lengths)
     assert (code, out) == (2, "")
     assert said in err
+
+
+def test_a_printed_recipe_is_toml_and_nothing_else(run):
+    code, out, err = run("plan", "--print-recipe", "--json")
+    assert (code, out) == (2, "")
+    assert "--print-recipe writes TOML" in err

@@ -41,6 +41,7 @@ def test_flags_are_passed_on(run, asked):
     options.pop("progress")
     assert options == {
         "config": None,
+        "lengths": None,
         "recipe": Recipe(method="full", seq_len=64),
         "chosen": frozenset({"method", "seq_len"}),
         "weights": "real",

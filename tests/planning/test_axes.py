@@ -60,6 +60,11 @@ def test_the_code_of_a_quantized_base_is_varied_only_there():
     ]
 
 
+def test_codes_without_a_quantized_base_are_refused():
+    with pytest.raises(RecipeError, match="none of the methods has a quantized base: full, lora"):
+        axes({"method": ["full", "lora"], "quant_type": ["nf4", "int8"]})
+
+
 def test_values_named_twice_count_once():
     assert axes({"precision": ("bf16", "fp32", "bf16")}).values["precision"] == ("bf16", "fp32")
 

@@ -15,7 +15,9 @@ def test_a_file_of_lengths():
     assert (found.quantile(0.5), found.quantile(0.95)) == (12, 100)
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "12\ntwelve\n", "1.5\n", "-3\n", "0\n", "9" * 30, "１２\n"])
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", "12\ntwelve\n", "1.5\n", "-3\n", "0\n", "9" * 30, "１２\n"]
+)
 def test_what_are_no_lengths_is_refused(text):
     with pytest.raises(RecipeError):
         parse_lengths(text, "lengths.txt")
@@ -25,19 +27,29 @@ def test_a_batch_is_as_long_as_its_longest_example():
     lengths = Lengths.of((100, 900, 30), "lengths.txt")
     recipe, said = longest_batch(lengths, Recipe(batch_size=2), cap=None)
     assert (recipe.seq_len, recipe.padded) == (900, True)
-    assert said == "the batch is the longest of the 3 lengths in lengths.txt; median 100, 95 % at most 900, longest 900"
+    assert (
+        said
+        == "the batch is the longest of the 3 lengths in lengths.txt; median 100, 95 % at most 900, longest 900"
+    )
 
 
 def test_a_single_sequence_and_equal_ones_need_no_padding():
     assert not longest_batch(Lengths.of((5, 9), "f"), Recipe(batch_size=1), cap=None)[0].padded
-    assert not longest_batch(Lengths.of((9, 9), "f"), Recipe(batch_size=4), cap=None)[0].padded
+    assert not longest_batch(Lengths.of((9, 9, 9, 9), "f"), Recipe(batch_size=4), cap=None)[0].padded
+
+
+def test_a_batch_of_more_examples_than_there_are_is_refused():
+    with pytest.raises(RecipeError, match="fewer than a micro-batch of 3"):
+        longest_batch(Lengths.of((5, 9), "f"), Recipe(batch_size=3), cap=None)
 
 
 def test_a_chosen_length_cuts():
     recipe, said = longest_batch(Lengths.of((100, 900, 800), "f"), Recipe(batch_size=2), cap=512)
     assert recipe.seq_len == 512
     assert said.endswith("seq_len cuts 2 of them to 512")
-    assert longest_batch(Lengths.of((100,), "f"), Recipe(), cap=512)[1].endswith("none is longer than seq_len 512")
+    assert longest_batch(Lengths.of((100,), "f"), Recipe(), cap=512)[1].endswith(
+        "none is longer than seq_len 512"
+    )
 
 
 def test_without_padding_the_longest_examples_make_the_row():
@@ -48,8 +60,13 @@ def test_without_padding_the_longest_examples_make_the_row():
     assert "the 2 longest" in said
 
 
-@given(st.lists(st.integers(1, 5000), min_size=1, max_size=50), st.integers(1, 8), st.none() | st.integers(1, 6000))
+@given(
+    st.lists(st.integers(1, 5000), min_size=1, max_size=50),
+    st.integers(1, 8),
+    st.none() | st.integers(1, 6000),
+)
 def test_no_batch_of_the_examples_is_longer(tokens, batch_size, cap):
+    batch_size = min(batch_size, len(tokens))
     recipe, _ = longest_batch(Lengths.of(tokens, "f"), Recipe(batch_size=batch_size), cap)
     assert recipe.seq_len == min(max(tokens), cap or max(tokens))
     free, _ = longest_batch(Lengths.of(tokens, "f"), Recipe(batch_size=batch_size, padding_free=True), cap)

@@ -79,8 +79,8 @@ def parts(comparison) -> SimpleNamespace:
 
 def test_the_answer_counts_what_fits(made):
     assert parts(made).answer == Sentence(
-        text="2 of 3 runs fit on a single GPU of the catalog. "
-        "The first of them: lora, sgd, bf16, peak 200.00 MiB (201.00 MiB on the device), Large.",
+        text="2 of 3 runs fit on a single GPU of the catalog; 1 cannot be run. "
+        "The first that fits: lora, sgd, bf16, peak 200.00 MiB (201.00 MiB on the device), Large.",
         tone="good",
     )
 

@@ -52,6 +52,7 @@ FULL = {"base_model": "org/model", "sequence_len": 512, "micro_batch_size": 1}
         (FULL, {"bf16": "full"}, {"precision": "bf16", "load_dtype": None}),
         (FULL, {"bf16": False, "bfloat16": True}, {"precision": "bf16-mixed", "load_dtype": "bf16"}),
         (FULL, {"chunked_cross_entropy": True}, {"loss": "chunked-compiled"}),
+        (FULL, {"rl": "dpo"}, {"objective": "dpo"}),
         (FULL, {}, {"loss": "stock"}),
         (FULL, {"gradient_checkpointing": True}, {"gradient_checkpointing": "non-reentrant"}),
         (FULL, {}, {"gradient_checkpointing": "off"}),
@@ -92,7 +93,7 @@ def test_settings(reading, base, said, settings):
         (FULL, {}, {"attn_implementation"}),  # norms and embeddings stay in fp32
         (FULL, {"bf16": False}, set()),
         (FULL, {"flash_attention": True}, set()),
-        (FULL, {"flash_attention": True, "rl": "dpo"}, {"rl"}),
+        (FULL, {"flash_attention": True, "rl": "kto"}, {"rl"}),
         (FULL, {"flash_attention": True, "val_set_size": 0.0}, set()),
         (FULL, {"flash_attention": True, "val_set_size": 0.1}, {"val_set_size"}),
         (FULL, {"flash_attention": True, "fsdp_config": {"offload_params": True}}, {"fsdp_config"}),

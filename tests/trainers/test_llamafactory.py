@@ -40,6 +40,7 @@ BASE = {"model_name_or_path": "org/model", "stage": "sft", "template": "llama3",
         ({"flash_attn": "auto"}, {"attn": "sdpa"}),
         ({}, {"padded": True}),
         ({"packing": True}, {"padded": False}),
+        ({"stage": "dpo"}, {"objective": "dpo"}),
         ({"stage": "pt"}, {"padded": False}),  # packs by itself
         ({"per_device_train_batch_size": 1}, {"batch_size": 1, "padded": False}),
     ],
@@ -53,7 +54,8 @@ def test_settings(reading, said, settings):
     ("said", "names"),
     [
         ({}, set()),
-        ({"stage": "dpo"}, {"stage"}),
+        ({"stage": "rm"}, {"stage"}),
+        ({"stage": "dpo", "pref_loss": "orpo"}, {"stage"}),
         ({"quantization_bit": 4, "quantization_method": "hqq"}, {"quantization_bit", "quantization_method"}),
         ({"finetuning_type": "freeze"}, {"finetuning_type"}),
         (

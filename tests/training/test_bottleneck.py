@@ -72,3 +72,9 @@ def test_added_tokens_lengthen_the_table_and_the_head():
 def test_a_model_without_a_vocabulary_gets_no_tokens():
     with pytest.raises(RecipeError, match="cannot resize its embeddings"):
         add_tokens(built("google/vit-base-patch16-224"), 8)
+
+
+def test_attention_to_an_encoder_gets_no_adapter():
+    """flan-t5-large: 24 blocks a stack; attention and feed-forward each, 1,024 wide, as the adapters library counts."""
+    found = trained(built("google/flan-t5-large"), method="houlsby", bottleneck=64)
+    assert sum(found.values()) == 2 * 24 * 2 * (2 * 64 * 1024 + 1024 + 64) == 12_687_360
