@@ -145,9 +145,7 @@ def test_a_plans_recipe_and_overrides_lead_to_the_same_plan(tmp_path):
 )
 def test_a_checkpoints_own_quantization_is_not_passed_over(tiny_llama, settings, weights):
     plain = api.plan(str(tiny_llama), seq_len=16, **settings)
-    model = write_config(
-        tiny_llama, TINY_LLAMA | {"quantization_config": {"quant_method": "hqq"}}
-    )
+    model = write_config(tiny_llama, TINY_LLAMA | {"quantization_config": {"quant_method": "hqq"}})
     plan = api.plan(model, seq_len=16, **settings)
     (warning,) = plan.warnings
     assert warning.startswith("the checkpoint's own quantization (hqq) is not modelled")

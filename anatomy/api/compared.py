@@ -60,7 +60,7 @@ def compare(
     Raises SourceError, ArchitectureError, and RecipeError for a value that no run could have.
     """
     from anatomy.planning.axes import check_meant, choose_axes
-    from anatomy.training.optimizer_names import check_optimizer, known_names
+    from anatomy.training.optimizers.names import check_optimizer, known_names
 
     run = asked(reference, config, recipe=recipe, chosen=chosen, revision=revision, overrides=overrides)
     base = run.recipe or Recipe()

@@ -9,7 +9,7 @@ from anatomy.api.staged import stage
 from anatomy.blueprint import Blueprint, Origin
 from anatomy.errors import RecipeError
 from anatomy.planning.optimizer_costs import PRECISIONS, Cost, OptimizerRow, OptimizerTable, cost_of
-from anatomy.training.optimizer_kinds import OPTIMIZERS, kind_of
+from anatomy.training.optimizers.kinds import OPTIMIZERS, kind_of
 from anatomy.training.recipe import Recipe
 from anatomy.versions import REHEARSED, installed
 
@@ -66,7 +66,7 @@ def optimizers(
 
 
 def _names(only: Collection[str] | None) -> tuple[str, ...]:
-    from anatomy.training.optimizer_names import check_optimizer, known_names
+    from anatomy.training.optimizers.names import check_optimizer, known_names
 
     known = known_names() or tuple(OPTIMIZERS)
     for name in only or ():

@@ -55,7 +55,11 @@ def plan(
     blueprint = trainable_description(run.reference, run.overrides, run.revision)
     tell("building the model without its weights")
     staged = stage(
-        blueprint, recipe, chosen_names, trust_remote_code=trust_remote_code, capability=target_of(on)[1].capability
+        blueprint,
+        recipe,
+        chosen_names,
+        trust_remote_code=trust_remote_code,
+        capability=target_of(on)[1].capability,
     )
     return _plan(staged, run, on, tell)
 
@@ -88,7 +92,11 @@ def _plan(staged: Staged, run: Asked, gpu: Gpu | None, tell: Progress) -> "Plan"
         context_bytes=(gpu or stands_for).context_bytes,
         fits=fits,
         assumptions=(*run.assumed, *assumed_of(rehearsal, stands_for, gpu), *notes),
-        not_modelled=(*run.not_modelled, *rehearsal.not_modelled, *(missing for missing, _ in quantized if missing)),
+        not_modelled=(
+            *run.not_modelled,
+            *rehearsal.not_modelled,
+            *(missing for missing, _ in quantized if missing),
+        ),
         warnings=(
             *run.warnings(staged.blueprint, staged.recipe),
             *staged.warnings,

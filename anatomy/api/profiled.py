@@ -138,7 +138,7 @@ def _with_real_weights(staged: Staged, device: str) -> Any:
     import torch
     import transformers
 
-    from anatomy.training.quantization import bnb_config
+    from anatomy.training.quantized.base import bnb_config
 
     blueprint, recipe = staged.blueprint, staged.recipe
     cls = getattr(transformers, staged.skeleton.class_name, None)

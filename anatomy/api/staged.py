@@ -56,7 +56,7 @@ def asked_recipe(
 ) -> tuple[Recipe, set[str]]:
     """The recipe that was asked for, and the names of its settings that someone chose. Raises RecipeError."""
     from anatomy.planning.settings import make_recipe
-    from anatomy.training.optimizer_names import check_optimizer, known_names
+    from anatomy.training.optimizers.names import check_optimizer, known_names
 
     asked = make_recipe(options, recipe)
     if (known := known_names()) is not None:

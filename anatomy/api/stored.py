@@ -7,8 +7,8 @@ from typing import Any
 from anatomy.blueprint import Blueprint
 from anatomy.errors import RecipeError
 from anatomy.training.peft_types import METHODS
+from anatomy.training.quantized.stored.scheme import Scheme, scheme_of
 from anatomy.training.recipe import Recipe
-from anatomy.training.stored.scheme import Scheme, scheme_of
 
 Adapted = tuple[Recipe, dict[str, str]]
 """The recipe, and setting that was changed -> why."""

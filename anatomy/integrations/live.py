@@ -12,7 +12,8 @@ from anatomy.memory.timeline import Category
 from anatomy.rehearsal.adapted import AdaptedNames
 from anatomy.rehearsal.cast import packed_share, unique_parameters
 from anatomy.rehearsal.recorder import Recorder
-from anatomy.training import optimizers, quantization
+from anatomy.training.optimizers import build as optimizers
+from anatomy.training.quantized import base as quantization
 from anatomy.training.step import Batch, Run, unwrapped
 
 

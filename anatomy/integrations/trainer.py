@@ -18,8 +18,8 @@ from anatomy.integrations.measured import Difference, Measured, Meter
 from anatomy.integrations.twin import make_twin
 from anatomy.integrations.untouched import untouched
 from anatomy.integrations.words import describe
+from anatomy.rehearsal.kernels.trl_cuda import fused_head
 from anatomy.rehearsal.rehearse import STEPS
-from anatomy.rehearsal.trl_cuda import fused_head
 from anatomy.training.step import Batch, Run, prepare
 
 log = logging.getLogger(__name__)

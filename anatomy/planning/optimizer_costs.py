@@ -6,7 +6,7 @@ from typing import Any
 
 from anatomy.memory.allocator import Replay, replay, spans
 from anatomy.memory.timeline import Category, Phase, Timeline
-from anatomy.training.optimizer_kinds import OptimizerKind
+from anatomy.training.optimizers.kinds import OptimizerKind
 
 SCHEMA_VERSION = 1
 """Of `optimizers --json`."""

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from anatomy.errors import RecipeError
-from anatomy.training.optimizer_kinds import kind_of
+from anatomy.training.optimizers.kinds import kind_of
 from anatomy.training.peft_types import METHODS, own_defaults
 from anatomy.training.recipe import Recipe
 

@@ -10,12 +10,13 @@ import torch
 from anatomy.memory.timeline import Category, Phase
 from anatomy.profiling.events import Held
 from anatomy.rehearsal.adapted import AdaptedNames
-from anatomy.training import optimizers, quantization
 from anatomy.training.batch import plan_batch
-from anatomy.training.dpo import pairs, reference_of, with_preferences
-from anatomy.training.fused_losses import check_cpu, imported_functions, modules_of
-from anatomy.training.losses import apply_loss, loss_of
+from anatomy.training.losses.apply import apply_loss, loss_of
+from anatomy.training.losses.dpo import pairs, reference_of, with_preferences
+from anatomy.training.losses.fused import check_cpu, imported_functions, modules_of
 from anatomy.training.methods import apply_method, choose_attention
+from anatomy.training.optimizers import build as optimizers
+from anatomy.training.quantized import base as quantization
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import Run, prepare, step, unwrapped
 

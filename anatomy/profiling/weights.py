@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from anatomy.errors import ArchitectureError
-from anatomy.training import quantization
+from anatomy.training.quantized import base as quantization
 from anatomy.training.recipe import Recipe
 
 SPREAD = 0.02
@@ -70,7 +70,9 @@ def _pack(module: Any, device: str) -> None:
 
 def _check(model: Any) -> None:
     for path, tensor in (*model.named_parameters(), *model.named_buffers()):
-        packed = getattr(tensor, "quant_state", None) is not None  # whatever its storage dtype makes of the bits
+        packed = (
+            getattr(tensor, "quant_state", None) is not None
+        )  # whatever its storage dtype makes of the bits
         if not packed and tensor.is_floating_point() and not _is_finite(tensor):
             raise ArchitectureError(
                 f"{type(model).__name__} leaves {path} without finite values when it initializes itself.",

@@ -15,15 +15,15 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from anatomy.memory.splice import REPLACED, InseparableError, leave_out, splice
 from anatomy.memory.timeline import Category, Phase, Timeline
-from anatomy.rehearsal.bitsandbytes_cuda import import_quietly
 from anatomy.rehearsal.cast import RecipeCast, optimizer_assumptions
 from anatomy.rehearsal.cuda import Stage, Target
 from anatomy.rehearsal.guards import failures_named
-from anatomy.rehearsal.kernel_packages import import_packages
+from anatomy.rehearsal.kernels.bitsandbytes_cuda import import_quietly
+from anatomy.rehearsal.kernels.kernel_packages import import_packages
 from anatomy.rehearsal.rehearse import STEPS, Rehearsal, Rehearsing
-from anatomy.training.optimizer_kinds import kind_of
-from anatomy.training.optimizers import build_optimizer
-from anatomy.training.quantization import code_books
+from anatomy.training.optimizers.build import build_optimizer
+from anatomy.training.optimizers.kinds import kind_of
+from anatomy.training.quantized.base import code_books
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import make_scaler, update
 

@@ -8,18 +8,19 @@ from typing import Any, Protocol
 import torch
 
 from anatomy.memory.timeline import Category
-from anatomy.rehearsal.int8_cuda import KEPT_INPUTS, NO_OUTLIERS
+from anatomy.rehearsal.kernels.int8_cuda import KEPT_INPUTS, NO_OUTLIERS
 from anatomy.rehearsal.recorder import Recorder
-from anatomy.training import optimizers, quantization
 from anatomy.training.batch import plan_batch
-from anatomy.training.dpo import pairs, reference_of, with_preferences
-from anatomy.training.loss_kinds import LOSSES
-from anatomy.training.losses import apply_loss, loss_of
+from anatomy.training.losses.apply import apply_loss, loss_of
+from anatomy.training.losses.dpo import pairs, reference_of, with_preferences
+from anatomy.training.losses.kinds import LOSSES
 from anatomy.training.methods import apply_method, choose_attention
-from anatomy.training.optimizer_kinds import kind_of
+from anatomy.training.optimizers import build as optimizers
+from anatomy.training.optimizers.kinds import kind_of
+from anatomy.training.quantized import base as quantization
+from anatomy.training.quantized.stored.swap import holds_states, holds_weights, keep_packed, stored_words
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import Batch, Run, prepare
-from anatomy.training.stored.swap import holds_states, holds_weights, keep_packed, stored_words
 from anatomy.units import format_count, format_share
 from anatomy.versions import installed
 

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch.library import Library
 
-from anatomy.rehearsal import bitsandbytes_cuda, cublas, workspaces
-from anatomy.rehearsal.attention import cpu_attention, cuda_attention, flash_attention_2
-from anatomy.rehearsal.autocast import meta_autocast
-from anatomy.rehearsal.fp8_cuda import own_products
-from anatomy.rehearsal.host_stash import stashing
-from anatomy.rehearsal.kernel_packages import kernel_packages
-from anatomy.rehearsal.optimizers_cuda import device_calls
+from anatomy.rehearsal.kernels import bitsandbytes_cuda, cublas, workspaces
+from anatomy.rehearsal.kernels.attention import cpu_attention, cuda_attention, flash_attention_2
+from anatomy.rehearsal.kernels.autocast import meta_autocast
+from anatomy.rehearsal.kernels.fp8_cuda import own_products
+from anatomy.rehearsal.kernels.host_stash import stashing
+from anatomy.rehearsal.kernels.kernel_packages import kernel_packages
+from anatomy.rehearsal.kernels.optimizers_cuda import device_calls
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,23 +12,23 @@ from torch.utils._python_dispatch import _disable_current_modes
 from anatomy.memory.timeline import Category, Phase, Timeline
 from anatomy.rehearsal.adapted import AdaptedNames
 from anatomy.rehearsal.attribution import Attribution, phase_of_loss
-from anatomy.rehearsal.bitsandbytes_cuda import (
+from anatomy.rehearsal.cast import Cast, RecipeCast, unique_parameters
+from anatomy.rehearsal.cuda import Stage, Target, acting
+from anatomy.rehearsal.flops import Flops
+from anatomy.rehearsal.guards import failures_named, without_garbage_collection
+from anatomy.rehearsal.kernels.bitsandbytes_cuda import (
     import_quietly,
     own_code_books,
     own_overrides,
     paged_off_device,
     paged_states,
 )
-from anatomy.rehearsal.cast import Cast, RecipeCast, unique_parameters
-from anatomy.rehearsal.cuda import Stage, Target, acting
-from anatomy.rehearsal.flops import Flops
-from anatomy.rehearsal.guards import failures_named, without_garbage_collection
-from anatomy.rehearsal.kernel_packages import import_packages
+from anatomy.rehearsal.kernels.kernel_packages import import_packages
+from anatomy.rehearsal.kernels.optimizers_cuda import package_kernels
 from anatomy.rehearsal.ledger import Ledger
-from anatomy.rehearsal.optimizers_cuda import package_kernels
 from anatomy.rehearsal.recorder import Recorder
-from anatomy.training import optimizers
-from anatomy.training.fused_losses import imported_functions
+from anatomy.training.losses.fused import imported_functions
+from anatomy.training.optimizers import build as optimizers
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import Batch, step, unwrapped
 from anatomy.units import format_bytes

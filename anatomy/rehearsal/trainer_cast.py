@@ -8,7 +8,7 @@ from typing import Any
 from anatomy.memory.timeline import Category
 from anatomy.rehearsal.cast import RecipeCast
 from anatomy.rehearsal.recorder import Recorder
-from anatomy.training.kbit import cast_back
+from anatomy.training.quantized.kbit import cast_back
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import Batch, Run, unwrapped
 

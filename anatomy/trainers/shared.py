@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from anatomy.trainers.table import Caveat, Rule, Settings, Values, names, on, targets, text
 from anatomy.training.choices import Attention
-from anatomy.training.optimizer_names import optimizer_names
+from anatomy.training.optimizers.names import optimizer_names
 from anatomy.training.recipe import Recipe
 
 _DTYPES = {

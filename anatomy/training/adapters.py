@@ -10,8 +10,8 @@ from typing import Any
 
 from anatomy.errors import RecipeError
 from anatomy.training.peft_types import ALL_LINEAR, PEFT_DEFAULT, PeftType
+from anatomy.training.quantized.stored.swap import packed_names, peft_layers, stored_modules
 from anatomy.training.recipe import Recipe
-from anatomy.training.stored.swap import packed_names, peft_layers, stored_modules
 
 
 def add_adapters(model: Any, recipe: Recipe, *, moves: bool = True) -> Any:

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, get_args
 
-from anatomy.training.loss_kinds import LOSSES
+from anatomy.training.losses.kinds import LOSSES
 from anatomy.training.peft_types import METHODS
 
 Precision = Literal["fp32", "bf16", "fp16", "bf16-mixed", "fp16-mixed"]

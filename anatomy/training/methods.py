@@ -3,10 +3,10 @@
 from typing import Any
 
 from anatomy.errors import RecipeError
-from anatomy.training import kbit
 from anatomy.training.adapters import add_adapters
 from anatomy.training.checkpointing import enable_checkpointing
 from anatomy.training.partial import train_weights
+from anatomy.training.quantized import kbit
 from anatomy.training.recipe import Recipe
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from anatomy.errors import RecipeError
 from anatomy.training.choices import CHOICES
-from anatomy.training.loss_kinds import check_dpo, check_loss
-from anatomy.training.optimizer_kinds import OWN, kind_of, parsed_args
+from anatomy.training.losses.kinds import check_dpo, check_loss
+from anatomy.training.optimizers.kinds import OWN, kind_of, parsed_args
 from anatomy.training.peft_types import ALL_LINEAR, METHODS, PEFT_DEFAULT, PEFT_TYPES
 from anatomy.training.precisions import UNMODELLED
 

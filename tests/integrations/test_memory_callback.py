@@ -240,7 +240,7 @@ def test_a_named_gpu_is_rehearsed(make_trainer: Callable[..., Any]) -> None:
     hopper = MemoryCallback(gpu="H100 NVL")
     make_trainer(tiny_recipe("llama"), [hopper]).train()
     assert hopper.predicted.device == "H100 NVL"
-    # cuBLAS takes 32 MiB a handle there (33,554,432 B; see anatomy.rehearsal.cublas), two handles.
+    # cuBLAS takes 32 MiB a handle there (33,554,432 B; see anatomy.rehearsal.kernels.cublas), two handles.
     assert hopper.predicted.footprint.by_category[Category.WORKSPACES] >= 2 * 32 * 2**20
 
 

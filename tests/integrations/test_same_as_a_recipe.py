@@ -17,7 +17,7 @@ from anatomy.planning.plan import steady_state
 from anatomy.rehearsal.cuda import Target
 from anatomy.rehearsal.rehearse import Rehearsal, rehearse, rehearse_cast
 from anatomy.training.methods import apply_method
-from anatomy.training.quantization import bnb_config
+from anatomy.training.quantized.base import bnb_config
 
 COUNTING = 512
 """Bytes up to which a block may be part of counting labels: the Trainer counts those that are predicted, all but the

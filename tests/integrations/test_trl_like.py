@@ -14,7 +14,7 @@ from test_memory_callback import entries, names, warnings_of
 from transformers import Trainer
 
 from anatomy.integrations import MemoryCallback
-from anatomy.rehearsal.trl_cuda import HEAD, KERNELS, fused_head
+from anatomy.rehearsal.kernels.trl_cuda import HEAD, KERNELS, fused_head
 
 SOURCE = """
 def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):

@@ -15,9 +15,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from anatomy.errors import RehearsalError
 from anatomy.integrations.twin import make_twin
-from anatomy.training import quantization
 from anatomy.training.methods import apply_method
-from anatomy.training.optimizers import build_optimizer
+from anatomy.training.optimizers.build import build_optimizer
+from anatomy.training.quantized import base as quantization
 
 
 def sgd(model: Any) -> Any:

@@ -10,7 +10,7 @@ from transformers import Trainer, TrainingArguments
 from anatomy.integrations import MemoryCallback
 from anatomy.memory.footprint import footprint
 from anatomy.rehearsal.cuda import Target
-from anatomy.rehearsal.kernel_packages import import_packages, patches_undone
+from anatomy.rehearsal.kernels.kernel_packages import import_packages, patches_undone
 from anatomy.rehearsal.rehearse import rehearse
 from anatomy.training.batch import plan_batch
 

@@ -5,7 +5,7 @@ import pytest
 from anatomy.memory.timeline import Block, Category, Mark, Phase, Timeline
 from anatomy.planning.optimizer_costs import Cost, cost_of
 from anatomy.planning.textbook import PUBLISHED, TEXTBOOK
-from anatomy.training.optimizer_kinds import OPTIMIZERS
+from anatomy.training.optimizers.kinds import OPTIMIZERS
 
 
 def timeline() -> Timeline:

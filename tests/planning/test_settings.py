@@ -125,7 +125,9 @@ def test_a_bad_file_is_refused(text, said):
 
 def test_a_full_fine_tune_has_no_rank():
     assert "r" not in settings_in_use(Recipe(method="full"))
-    everything = Recipe(method="qpeft", peft_type="LORA", peft={"bias": "all"}, precision="bf16-mixed", dequantize=True)
+    everything = Recipe(
+        method="qpeft", peft_type="LORA", peft={"bias": "all"}, precision="bf16-mixed", dequantize=True
+    )
     galore = Recipe(optimizer="galore_adamw", optim_args="rank=64", optim_target_modules="all-linear")
     more = (Recipe(method="last-n"), Recipe(method="houlsby"), galore, Recipe(objective="dpo"))
     others = (settings_in_use(recipe).keys() for recipe in more)
@@ -226,7 +228,9 @@ def test_the_most_is_accepted():
     assert make_recipe({"r": 2**16, "batch_size": 2**15, "seq_len": 2**16}).r == 2**16
 
 
-@pytest.mark.parametrize(("precision", "said"), [("fp8", "fp8 training is not modelled"), ("tf32", "it changes no byte")])
+@pytest.mark.parametrize(
+    ("precision", "said"), [("fp8", "fp8 training is not modelled"), ("tf32", "it changes no byte")]
+)
 def test_precisions_that_no_rehearsal_runs(precision, said):
     with pytest.raises(RecipeError, match=said):
         make_recipe({"precision": precision})

@@ -14,7 +14,7 @@ from anatomy.profiling.machine import describe
 from anatomy.profiling.measure import PASSES, Subject, measure
 from anatomy.profiling.measurement import Machine, Measurement
 from anatomy.profiling.weights import materialise
-from anatomy.rehearsal.bitsandbytes_cuda import import_quietly
+from anatomy.rehearsal.kernels.bitsandbytes_cuda import import_quietly
 
 NAME = ModelName(id="tiny", origin="here", model_type="llama", architecture="LlamaForCausalLM")
 RECIPE = tiny_recipe("llama", grad_accum=2)

@@ -7,7 +7,7 @@ from families import FAMILIES, make, tiny_recipe
 from anatomy.errors import ArchitectureError
 from anatomy.profiling import weights
 from anatomy.profiling.weights import materialise
-from anatomy.training.quantization import quantized_modules, state_tensors
+from anatomy.training.quantized.base import quantized_modules, state_tensors
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -18,7 +18,7 @@ from anatomy.rehearsal.cuda import Target
 from anatomy.rehearsal.rehearse import rehearse
 from anatomy.training.batch import plan_batch
 from anatomy.training.methods import apply_method
-from anatomy.training.optimizers import build_optimizer
+from anatomy.training.optimizers.build import build_optimizer
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import prepare, step
 

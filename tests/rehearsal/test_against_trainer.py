@@ -11,9 +11,9 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from anatomy.memory.timeline import Phase
 from anatomy.training.batch import plan_batch
-from anatomy.training.losses import apply_loss, loss_of
+from anatomy.training.losses.apply import apply_loss, loss_of
 from anatomy.training.methods import apply_method
-from anatomy.training.optimizers import build_optimizer
+from anatomy.training.optimizers.build import build_optimizer
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import prepare, step
 

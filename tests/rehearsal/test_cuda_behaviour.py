@@ -13,8 +13,8 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from anatomy.memory.timeline import Block, Category, Phase, Timeline
-from anatomy.rehearsal.cublas import DEFAULT, HOPPER, Workspaces, workspace_bytes
 from anatomy.rehearsal.cuda import Stage, Target, acting
+from anatomy.rehearsal.kernels.cublas import DEFAULT, HOPPER, Workspaces, workspace_bytes
 from anatomy.rehearsal.rehearse import rehearse
 from anatomy.training.recipe import Recipe
 
@@ -262,7 +262,7 @@ def test_a_model_that_switches_autocast_off_is_heard() -> None:
     """Rotary frequencies and routers are computed in fp32: transformers asks by the tensors' device, here meta."""
     from transformers.utils.generic import maybe_autocast
 
-    from anatomy.rehearsal.autocast import meta_autocast
+    from anatomy.rehearsal.kernels.autocast import meta_autocast
 
     code = maybe_autocast.__code__
     tensor = torch.empty(4, 4, device="meta")

@@ -15,9 +15,9 @@ import transformers
 from anatomy.errors import RecipeError
 from anatomy.memory.timeline import Block, Category, Phase
 from anatomy.rehearsal.cuda import Target
-from anatomy.rehearsal.kernel_packages import import_packages
+from anatomy.rehearsal.kernels.kernel_packages import import_packages
+from anatomy.rehearsal.kernels.triton_stand_in import launching_nothing, triton_there
 from anatomy.rehearsal.rehearse import Rehearsal, rehearse
-from anatomy.rehearsal.triton_stand_in import launching_nothing, triton_there
 from anatomy.training.recipe import Recipe
 
 BATCH, TOKENS, HIDDEN, VOCABULARY, LAYERS = 2, 512, 64, 4096, 2
@@ -169,7 +169,7 @@ def test_a_plan_with_liger_leaves_the_next_as_it_was() -> None:
 
 
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anatomy.training.fused_losses.installed", lambda packages: {})
+    monkeypatch.setattr("anatomy.training.losses.fused.installed", lambda packages: {})
     for changes, package in (
         ({"loss": "liger"}, "liger-kernel"),
         ({"liger_kernels": True}, "liger-kernel"),
@@ -239,7 +239,7 @@ def test_an_installed_tritons_kernels_do_nothing_to_meta_tensors(monkeypatch: py
 def test_torch_and_transformers_go_on_finding_no_triton() -> None:
     code = (
         "from anatomy.rehearsal.cuda import Target\n"
-        "from anatomy.rehearsal.kernel_packages import import_packages\n"
+        "from anatomy.rehearsal.kernels.kernel_packages import import_packages\n"
         "from anatomy.training.recipe import Recipe\n"
         "import_packages(Recipe(loss='liger'), Target())\n"
         "import sys\n"

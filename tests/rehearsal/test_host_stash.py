@@ -7,7 +7,7 @@ from families import make
 from anatomy.errors import RecipeError
 from anatomy.memory.footprint import footprint
 from anatomy.memory.timeline import Phase
-from anatomy.rehearsal.host_stash import SaveOnHost, stashing
+from anatomy.rehearsal.kernels.host_stash import SaveOnHost, stashing
 from anatomy.rehearsal.rehearse import rehearse
 from anatomy.training import checkpointing
 from anatomy.training.recipe import Recipe
@@ -17,7 +17,9 @@ BATCH, TOKENS = 2, 64
 
 def kept(**settings) -> int:
     """Requested bytes between the loss and backward."""
-    recipe = Recipe(**{"method": "full", "precision": "fp32", "batch_size": BATCH, "seq_len": TOKENS, **settings})
+    recipe = Recipe(
+        **{"method": "full", "precision": "fp32", "batch_size": BATCH, "seq_len": TOKENS, **settings}
+    )
     run = rehearse(make("llama", "meta"), recipe, component_of=lambda path: "")
     return footprint(run.timeline).resting[Phase.LOSS]
 

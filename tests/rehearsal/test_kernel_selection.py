@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from anatomy.rehearsal.workspaces import choose_attention, fused_dropout, fused_rms_norm
+from anatomy.rehearsal.kernels.workspaces import choose_attention, fused_dropout, fused_rms_norm
 
 DEFAULTS = {
     "has_mask": False,

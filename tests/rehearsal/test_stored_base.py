@@ -12,8 +12,8 @@ from test_against_profiler import levels_of, rehearsed
 from anatomy.memory.timeline import Category, Phase, Timeline
 from anatomy.rehearsal.cuda import Target
 from anatomy.rehearsal.rehearse import Rehearsal, rehearse
+from anatomy.training.quantized.stored.swap import keep_packed
 from anatomy.training.recipe import Recipe
-from anatomy.training.stored.swap import keep_packed
 
 GPTQ = {"quant_method": "gptq", "bits": 4, "group_size": 32}
 AWQ = {"quant_method": "awq", "bits": 4, "group_size": 32, "version": "gemm"}

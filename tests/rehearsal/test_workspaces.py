@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anatomy.rehearsal.workspaces import NOT_MODELLED, TABLE, scratch
-from anatomy.rehearsal.workspaces.attention import num_splits, rounded_head
+from anatomy.rehearsal.kernels.workspaces import NOT_MODELLED, TABLE, scratch
+from anatomy.rehearsal.kernels.workspaces.attention import num_splits, rounded_head
 from anatomy.units import MIB
 
 aten = torch.ops.aten
@@ -323,5 +323,5 @@ def test_operators_outside_the_table_have_no_scratch():
 
 
 def test_the_table_can_be_read_without_torch():
-    code = "import sys, anatomy.rehearsal.workspaces; sys.exit('torch' in sys.modules)"
+    code = "import sys, anatomy.rehearsal.kernels.workspaces; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -16,7 +16,7 @@ from anatomy.render import render
 from anatomy.render.style import Style
 from anatomy.report.document import Notes, Table
 from anatomy.report.optimizers import optimizers_document
-from anatomy.training.optimizer_names import known_names
+from anatomy.training.optimizers.names import known_names
 from anatomy.versions import installed
 
 REPORT = Path(__file__).parents[2] / "reports" / "optimizers.md"

@@ -3,7 +3,7 @@
 import pytest
 
 from anatomy.errors import RecipeError
-from anatomy.training.optimizer_names import check_optimizer
+from anatomy.training.optimizers.names import check_optimizer
 
 KNOWN = ("adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "lion_8bit", "paged_adamw_8bit", "rmsprop")
 

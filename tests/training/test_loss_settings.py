@@ -8,9 +8,9 @@ import torch
 
 from anatomy.errors import RecipeError
 from anatomy.planning.settings import make_recipe, recipe_from_toml, recipe_to_toml, settings_in_use
-from anatomy.training.dpo import selected_log_probs
-from anatomy.training.loss_kinds import LOSSES
-from anatomy.training.losses import _compiled, _op_by_op, chunked_cross_entropy
+from anatomy.training.losses.apply import _compiled, _op_by_op, chunked_cross_entropy
+from anatomy.training.losses.dpo import selected_log_probs
+from anatomy.training.losses.kinds import LOSSES
 from anatomy.training.recipe import Recipe
 
 

@@ -2,7 +2,7 @@
 
 from transformers.training_args import OptimizerNames
 
-from anatomy.training.optimizer_names import optimizer_names
+from anatomy.training.optimizers.names import optimizer_names
 
 
 def test_the_source_says_what_the_class_has():
@@ -10,5 +10,5 @@ def test_the_source_says_what_the_class_has():
 
 
 def test_without_transformers_nothing_is_known(monkeypatch):
-    monkeypatch.setattr("anatomy.training.optimizer_names.find_spec", lambda name: None)
+    monkeypatch.setattr("anatomy.training.optimizers.names.find_spec", lambda name: None)
     assert optimizer_names() is None

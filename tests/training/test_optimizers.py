@@ -12,9 +12,9 @@ from transformers.training_args import OptimizerNames
 from anatomy.errors import RecipeError
 from anatomy.memory.timeline import Category
 from anatomy.rehearsal.rehearse import Rehearsal, rehearse
-from anatomy.training.in_backward import held_by
-from anatomy.training.optimizer_kinds import OPTIMIZERS, OWN
-from anatomy.training.optimizers import build_optimizer, state_tensors
+from anatomy.training.optimizers.build import build_optimizer, state_tensors
+from anatomy.training.optimizers.in_backward import held_by
+from anatomy.training.optimizers.kinds import OPTIMIZERS, OWN
 from anatomy.training.recipe import Recipe
 from anatomy.versions import installed
 

@@ -5,7 +5,7 @@ from families import make
 
 from anatomy.errors import RecipeError
 from anatomy.rehearsal.rehearse import rehearse
-from anatomy.training import quantization
+from anatomy.training.quantized import base as quantization
 from anatomy.training.recipe import Recipe
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 import transformers
 
-from anatomy.training.stored.linears import AwqLinear, GptqLinear
-from anatomy.training.stored.scheme import METHODS, scheme_of
-from anatomy.training.stored.swap import keep_packed, stored_modules
+from anatomy.training.quantized.stored.linears import AwqLinear, GptqLinear
+from anatomy.training.quantized.stored.scheme import METHODS, scheme_of
+from anatomy.training.quantized.stored.swap import keep_packed, stored_modules
 
 GPTQ = {"quant_method": "gptq", "bits": 4, "group_size": 128, "desc_act": False, "sym": True}
 AWQ = {"quant_method": "awq", "bits": 4, "group_size": 128, "version": "gemm", "zero_point": True}

@@ -87,7 +87,7 @@ def capabilities_known(capabilities: tuple[tuple[int, int], ...]) -> Iterator[No
 
 
 def _import_adapters() -> None:
-    from anatomy.rehearsal.bitsandbytes_cuda import import_quietly
+    from anatomy.rehearsal.kernels.bitsandbytes_cuda import import_quietly
 
     import_quietly()
     for name in AFTER:

@@ -69,8 +69,8 @@ def rehearse_row(row: Row, gpu: Gpu) -> "Rehearsal":
     adapt()
     from anatomy.architecture.skeleton import build_skeleton
     from anatomy.architecture.tree import module_components
-    from anatomy.rehearsal.bitsandbytes_cuda import import_quietly
     from anatomy.rehearsal.cuda import Target
+    from anatomy.rehearsal.kernels.bitsandbytes_cuda import import_quietly
     from anatomy.rehearsal.rehearse import rehearse_cast
     from anatomy.rehearsal.trainer_cast import TrainerCast
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from anatomy.training.stored.scheme import Scheme, scheme_of
+from anatomy.training.quantized.stored.scheme import Scheme, scheme_of
 
 
 def keep_packed(model: Any) -> None:
@@ -22,7 +22,7 @@ def keep_packed(model: Any) -> None:
 
 def _gptq(model: Any, scheme: Scheme) -> None:
     """Linear layers of the blocks; of them, where the config lists some, these. Source: optimum 2.3, gptq/quantizer.py."""
-    from anatomy.training.stored.linears import GptqLinear
+    from anatomy.training.quantized.stored.linears import GptqLinear
 
     blocks = scheme.settings.get("block_name_to_quantize") or _blocks_of(model)
     listed = [name for names in scheme.settings.get("modules_in_block_to_quantize") or () for name in names]
@@ -34,7 +34,7 @@ def _gptq(model: Any, scheme: Scheme) -> None:
 
 def _awq(model: Any, scheme: Scheme) -> None:
     """Every linear layer but the head and those that the config lists. Source: transformers 5.23, quantizer_awq.py."""
-    from anatomy.training.stored.linears import AwqLinear
+    from anatomy.training.quantized.stored.linears import AwqLinear
 
     skipped = _skipped(model, scheme, defaults=True)
     for path in _linears(model):
@@ -109,7 +109,7 @@ def peft_layers() -> dict[type, type]:
     from peft.tuners.lora.awq import AwqLoraLinear
     from peft.tuners.lora.gptq import GPTQLoraLinear
 
-    from anatomy.training.stored.linears import AwqLinear, GptqLinear
+    from anatomy.training.quantized.stored.linears import AwqLinear, GptqLinear
 
     return {GptqLinear: GPTQLoraLinear, AwqLinear: AwqLoraLinear}
 

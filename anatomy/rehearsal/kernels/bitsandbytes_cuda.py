@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from anatomy.rehearsal import int8_cuda
-from anatomy.training.in_backward import held_by
-from anatomy.training.quantization import code_books
+from anatomy.rehearsal.kernels import int8_cuda
+from anatomy.training.optimizers.in_backward import held_by
+from anatomy.training.quantized.base import code_books
 
 if TYPE_CHECKING:
     from anatomy.rehearsal.cuda import Target

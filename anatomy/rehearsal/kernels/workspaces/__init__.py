@@ -10,9 +10,14 @@ not counted here. Deterministic algorithms are taken to be off, as torch has the
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from anatomy.rehearsal.workspaces import attention, indexing, norms, reduction
-from anatomy.rehearsal.workspaces.call import Call, Row, Scratch
-from anatomy.rehearsal.workspaces.selection import Backend, choose_attention, fused_dropout, fused_rms_norm
+from anatomy.rehearsal.kernels.workspaces import attention, indexing, norms, reduction
+from anatomy.rehearsal.kernels.workspaces.call import Call, Row, Scratch
+from anatomy.rehearsal.kernels.workspaces.selection import (
+    Backend,
+    choose_attention,
+    fused_dropout,
+    fused_rms_norm,
+)
 
 __all__ = [
     "NOT_MODELLED",

@@ -7,7 +7,14 @@ transformers/cuda/mem_eff_attention); flash attention's sizes follow transformer
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from anatomy.rehearsal.workspaces.call import Call, Scratch, ceil_div, contiguous_copy, round_up, size_of
+from anatomy.rehearsal.kernels.workspaces.call import (
+    Call,
+    Scratch,
+    ceil_div,
+    contiguous_copy,
+    round_up,
+    size_of,
+)
 
 _FLASH = "transformers/cuda/flash_attn/flash_api.cpp"
 _BACKWARD = "transformers/cuda/attention_backward.cu"

@@ -2,7 +2,14 @@
 
 from collections.abc import Iterable
 
-from anatomy.rehearsal.workspaces.call import Call, Row, Scratch, contiguous_copy, is_contiguous, size_of
+from anatomy.rehearsal.kernels.workspaces.call import (
+    Call,
+    Row,
+    Scratch,
+    contiguous_copy,
+    is_contiguous,
+    size_of,
+)
 
 _SMALL = 3072
 """Up to so many indices, the embedding's gradient is summed without sorting."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from anatomy.rehearsal.workspaces.call import Call, Row, Scratch, ceil_div, contiguous_copy
+from anatomy.rehearsal.kernels.workspaces.call import Call, Row, Scratch, ceil_div, contiguous_copy
 
 _CHUNK = 65536
 """kChunkSize of cuda/MultiTensorApply.cuh: elements that one thread block of a foreach kernel takes."""

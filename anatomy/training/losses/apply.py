@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from anatomy.errors import RecipeError
-from anatomy.training.dpo import apply_preferences
-from anatomy.training.fused_losses import FUSED, apply_liger, trl_loss
+from anatomy.training.losses.dpo import apply_preferences
+from anatomy.training.losses.fused import FUSED, apply_liger, trl_loss
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import Batch, Loss, compute_loss, unwrapped
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from anatomy.rehearsal.as_cuda import LIBRARIES, answering_as_cuda
-from anatomy.rehearsal.triton_stand_in import launching_nothing, triton_there
-from anatomy.rehearsal.trl_cuda import fused_head
-from anatomy.training.fused_losses import modules_of
+from anatomy.rehearsal.kernels.as_cuda import LIBRARIES, answering_as_cuda
+from anatomy.rehearsal.kernels.triton_stand_in import launching_nothing, triton_there
+from anatomy.rehearsal.kernels.trl_cuda import fused_head
+from anatomy.training.losses.fused import modules_of
 from anatomy.training.recipe import Recipe
 
 if TYPE_CHECKING:

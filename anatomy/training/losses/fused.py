@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from anatomy.errors import RecipeError
-from anatomy.training.loss_kinds import LOSSES
+from anatomy.training.losses.kinds import LOSSES
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import Batch
 from anatomy.versions import installed

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from anatomy.errors import RecipeError
-from anatomy.training.optimizer_kinds import OWN
+from anatomy.training.optimizers.kinds import OWN
 
 SUGGESTED = 4
 """Names that a hint gives at most."""

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from anatomy.rehearsal.workspaces import choose_attention
+from anatomy.rehearsal.kernels.workspaces import choose_attention
 
 _aten = torch.ops.aten
 

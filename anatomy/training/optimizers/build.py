@@ -4,8 +4,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from anatomy.errors import RecipeError
-from anatomy.training.optimizer_kinds import OWN, OptimizerKind, kind_of, parsed_args
-from anatomy.training.optimizer_names import check_optimizer
+from anatomy.training.optimizers.kinds import OWN, OptimizerKind, kind_of, parsed_args
+from anatomy.training.optimizers.names import check_optimizer
 from anatomy.training.recipe import Recipe
 from anatomy.versions import installed
 
@@ -68,11 +68,11 @@ def _made(model: Any, recipe: Recipe, kind: OptimizerKind) -> Any:
     trainer.args = _arguments(recipe)
     trainer.optimizer_cls_and_kwargs = None
     if kind.modelled and on_meta:
-        from anatomy.training.optimizer_stand_ins import stand_in
+        from anatomy.training.optimizers.stand_ins import stand_in
 
         trainer.optimizer_cls_and_kwargs = stand_in(recipe.optimizer, parsed_args(recipe.optim_args))
     if recipe.optimizer in OWN:
-        from anatomy.training.muon import muon
+        from anatomy.training.optimizers.muon import muon
 
         return muon(trainer)
     optimizer = _in_backward(trainer) if recipe.optimizer_in_backward else trainer.create_optimizer()
@@ -102,7 +102,7 @@ def _in_backward(trainer: Any) -> Any:
 
     As in torchtune, bitsandbytes is not told to leave embeddings 32-bit states, which the Trainer does afterwards.
     """
-    from anatomy.training.in_backward import InBackward
+    from anatomy.training.optimizers.in_backward import InBackward
 
     cls, kwargs = trainer.optimizer_cls_and_kwargs or trainer.get_optimizer_cls_and_kwargs(
         trainer.args, trainer.model
@@ -118,7 +118,7 @@ def _in_backward(trainer: Any) -> Any:
 
 def state_tensors(optimizer: Any) -> list[Any]:
     """Every tensor in an optimizer's state, whatever shape the state has."""
-    from anatomy.training.in_backward import held_by
+    from anatomy.training.optimizers.in_backward import held_by
 
     found: list[Any] = []
     for part in held_by(optimizer):

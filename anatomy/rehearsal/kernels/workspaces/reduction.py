@@ -8,7 +8,7 @@ the gradients of biases and norm weights take a block of the order of a hundred 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from anatomy.rehearsal.workspaces.call import Call, Row, Scratch, TensorLike, ceil_div
+from anatomy.rehearsal.kernels.workspaces.call import Call, Row, Scratch, TensorLike, ceil_div
 
 _SOURCE = "cuda/Reduce.cuh gpu_reduce_kernel"
 _MAX_THREADS = 512

@@ -1,0 +1,1 @@
+"""The losses that a recipe can name, and the passes of DPO."""
