@@ -114,10 +114,9 @@ def _checked(name: str, values: Sequence[str], base: Recipe) -> tuple[str, ...]:
             kind = base.gradient_checkpointing
             value = Recipe().gradient_checkpointing if kind == "off" else kind
         if known is not None and value not in known:
-            close = get_close_matches(str(value), known, 3) or known
-            raise RecipeError(
-                f"{name} {value!r} is not one of its values.", hint=f"use one of: {', '.join(close)}"
-            )
+            close = get_close_matches(str(value), known, 3)
+            hint = f"did you mean {' or '.join(close)}?" if close else f"use one of: {', '.join(known)}"
+            raise RecipeError(f"{name} {value!r} is not one of its values.", hint=hint)
         found.append(value)
     return tuple(dict.fromkeys(found))
 

@@ -239,8 +239,10 @@ class Rehearsing:
     def _repeated(self) -> tuple[str, ...]:
         if self.cast.grad_accum <= MICRO_BATCHES:
             return ()
-        last = f"{self.cast.grad_accum:,}"
-        return (f"micro-batches {MICRO_BATCHES + 1} to {last} of a step are like the one before them",)
+        first, last = MICRO_BATCHES + 1, self.cast.grad_accum
+        if first == last:
+            return (f"micro-batch {last} of a step is like the one before it",)
+        return (f"micro-batches {first} to {last:,} of a step are like the one before them",)
 
     def _kernels(self) -> tuple[str, ...]:
         used = ", ".join(self.stage.kernels_used)

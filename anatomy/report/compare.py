@@ -199,7 +199,11 @@ def _recipe(comparison: Comparison) -> Facts:
     """The settings that are not varied; what is off or empty goes without saying."""
     changed = [f"{key}={as_json(value)}" for key, value in comparison.model.overrides.items()]
     one, by_method = comparison.settings()
-    said = [f"{name} {as_text(value)}" for name, value in one.items() if value not in _UNSAID]
+    said = [
+        f"{name} {'yes' if value is True else as_text(value)}"
+        for name, value in one.items()
+        if value not in _UNSAID
+    ]
     items = [("recipe", ", ".join((*changed, *said)))]
     for name, values in by_method.items():
         items.append((name, ", ".join(f"{as_text(value)} ({method})" for method, value in values.items())))

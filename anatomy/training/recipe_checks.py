@@ -114,14 +114,14 @@ def _check_peft(recipe: "Recipe") -> None:
         )
     generic = METHODS[recipe.method].generic
     if generic and recipe.peft_type not in PEFT_TYPES:
-        what = (
-            "without a peft_type" if recipe.peft_type is None else f"with an unknown one ({recipe.peft_type})"
-        )
         close = get_close_matches(recipe.peft_type or "", PEFT_TYPES, 3)
-        raise RecipeError(
-            f"method {recipe.method!r} comes {what}, so nothing says what is trained.",
-            hint=f"use one of: {', '.join(close or PEFT_TYPES)}",
+        said = (
+            f"method {recipe.method!r} needs a peft_type, which says what is trained."
+            if recipe.peft_type is None
+            else f"peft_type {recipe.peft_type!r} is unknown."
         )
+        hint = f"did you mean {' or '.join(close)}?" if close else f"use one of: {', '.join(PEFT_TYPES)}"
+        raise RecipeError(said, hint=hint)
     if not generic and recipe.peft_type is not None:
         raise RecipeError(
             f"peft_type {recipe.peft_type!r} and method {recipe.method!r} both say what is trained.",

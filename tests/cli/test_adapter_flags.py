@@ -73,10 +73,10 @@ def test_a_saved_adapter(printed, saved):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--peft-type", "LORRA"], "unknown one (LORRA)"),
+        (["--peft-type", "LORRA"], "peft_type 'LORRA' is unknown"),
         (["--peft", "bias"], "--peft 'bias' is not KEY=VALUE"),
         (["--method", "lora", "--peft-type", "OFT"], "both say what is trained"),
-        (["--method", "peft"], "without a peft_type"),
+        (["--method", "peft"], "needs a peft_type"),
         (["--peft", "bias=null"], "peft.bias is null"),
         (["--peft-config", "nowhere.json"], "cannot be read"),
         (["--method", "full", "--peft", "bias=all"], "peft means nothing for method 'full'"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from anatomy.errors import RecipeError
 from anatomy.rehearsal.kernels.as_cuda import LIBRARIES, answering_as_cuda
 from anatomy.rehearsal.kernels.triton_stand_in import launching_nothing, triton_there
 from anatomy.rehearsal.kernels.trl_cuda import fused_head
@@ -23,13 +24,20 @@ if TYPE_CHECKING:
 def import_packages(recipe: Recipe, target: "Target") -> None:
     """Import what a recipe's loss and kernels need, as a machine with Triton and the target would.
 
-    To be called before `kernel_packages` is entered. Raises RecipeError where a package is not installed.
+    To be called before `kernel_packages` is entered. Raises RecipeError where a package is not installed, or
+    one that it imports.
     """
     modules = modules_of(recipe)
     if modules:
         with answering_as_cuda(target), triton_there():
             for module in modules:
-                import_module(module)
+                try:
+                    import_module(module)
+                except ModuleNotFoundError as error:
+                    raise RecipeError(
+                        f"{module.partition('.')[0]} needs {error.name}, which is not installed.",
+                        hint=f"pip install {error.name}",
+                    ) from error
 
 
 @contextmanager
