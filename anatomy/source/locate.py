@@ -35,7 +35,7 @@ def load(
 
 
 def _read(reference: str, revision: str | None, *, headers: bool) -> Blueprint:
-    path = os.path.expanduser(reference)
+    path = _expanded(reference)
     if reference and os.path.exists(path):
         if revision is not None:
             raise SourceError(
@@ -88,8 +88,16 @@ def _check_id(repo: str, reference: str) -> None:
         raise SourceError(f"{reference!r} is neither a path that exists nor a hub id.", hint)
 
 
+def _expanded(reference: str) -> str:
+    """With the home folder for a tilde; a name that no system can look up stays as it is."""
+    try:
+        return os.path.expanduser(reference)
+    except ValueError:
+        return reference
+
+
 def _parent_hint(reference: str) -> str:
-    parent = os.path.dirname(os.path.expanduser(reference)) or "."
+    parent = os.path.dirname(_expanded(reference)) or "."
     if "://" in reference:
         return "give the hub id alone, organisation/name, not its address"
     return f"see what {parent} holds" if os.path.isdir(parent) else f"{parent} does not exist either"

@@ -110,6 +110,7 @@ def test_a_path_has_no_revision(no_network: Path) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(st.text(max_size=30))
 @example("\x00")
+@example("~\x00")
 @example("a" * 5000)
 @example("~nobody-of-this-name/model")
 @example("con@fig/../@")
