@@ -77,7 +77,10 @@ def current() -> str:
     return page
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    "name",
+    ["plan", "optimizers", *(pytest.param(name, marks=pytest.mark.slow) for name in ("compare", "config"))],
+)
 def test_readme_shows_what_the_command_prints(name: str) -> None:
     page = README.read_text(encoding="utf-8")
     assert f"<!-- {name} -->" in page
