@@ -9,7 +9,7 @@ from anatomy.api.configured import Asked, Config, asked
 from anatomy.api.description import Progress, silence, trainable_description
 from anatomy.api.lengths import Given, batch_of
 from anatomy.api.planned import assumed_of, target_of
-from anatomy.api.staged import Staged, stage
+from anatomy.api.staged import Staged, check_optimizers, stage
 from anatomy.api.stored import own_quantization
 from anatomy.blueprint import Blueprint
 from anatomy.errors import AnatomyError, RecipeError, RehearsalError
@@ -59,9 +59,6 @@ def compare(
 
     Raises SourceError, ArchitectureError, and RecipeError for a value that no run could have.
     """
-    from anatomy.planning.axes import check_meant, choose_axes
-    from anatomy.training.optimizers.names import check_optimizer, known_names
-
     run = asked(reference, config, recipe=recipe, chosen=chosen, revision=revision, overrides=overrides)
     base = run.recipe or Recipe()
     in_base = run.chosen if run.chosen is not None else () if run.recipe is None else base.to_dict()
@@ -74,10 +71,7 @@ def compare(
     }
     made, said = batch_of(lengths, base, options, in_base)
     run, options = replace(run, said=said), {**options, **made}
-    axes = choose_axes(named, options, base, in_base)
-    for name in axes.optimizers if (known := known_names()) is not None else ():
-        check_optimizer(name, known or ())
-    check_meant(base, options, axes.runs())
+    axes = _axes(named, options, base, in_base)
     on = None if gpu is None else lookup(gpu)
     tell = progress or silence
     tell(f"reading {run.reference}")
@@ -93,12 +87,22 @@ def compare(
         trust_remote_code=trust_remote_code,
         tell=tell,
     )
-    found = comparing.comparison()
-    return replace(
-        found,
-        assumptions=(*run.assumed, *found.assumptions),
-        not_modelled=(*run.not_modelled, *found.not_modelled),
-    )
+    return comparing.comparison()
+
+
+def _axes(
+    named: Mapping[str, Sequence[str] | None],
+    options: Mapping[str, Any],
+    base: Recipe,
+    chosen: Collection[str],
+) -> "Axes":
+    """What is varied. Raises RecipeError for a value or an option that means nothing in any run."""
+    from anatomy.planning.axes import check_meant, choose_axes
+
+    axes = choose_axes(named, options, base, chosen)
+    check_optimizers(*axes.optimizers)
+    check_meant(base, options, axes.runs())
+    return axes
 
 
 @dataclass(kw_only=True)
@@ -142,8 +146,12 @@ class _Comparing:
             device=self.device.name,
             rows=smallest_first(rows),
             rehearsals=Rehearsals(**self.counts),
-            assumptions=(*self.assumed.lines(), *self.assumed_of_optimizers.lines()),
-            not_modelled=(*self.missing.lines(), *self.missing_of_optimizers.lines()),
+            assumptions=(*self.run.assumed, *self.assumed.lines(), *self.assumed_of_optimizers.lines()),
+            not_modelled=(
+                *self.run.not_modelled,
+                *self.missing.lines(),
+                *self.missing_of_optimizers.lines(),
+            ),
             warnings=self.warned.lines(),
             notes=(*staged.blueprint.notes, *staged.skeleton.notes),
             versions=self.versions,

@@ -1,10 +1,12 @@
 """A trainer's file as part of what was asked: its recipe, its model, what has to be said of it."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
 
+from anatomy.api.lengths import Given, with_lengths
+from anatomy.api.staged import asked_recipe
 from anatomy.blueprint import Blueprint
 from anatomy.errors import RecipeError
 from anatomy.planning.reading import Reading
@@ -71,6 +73,16 @@ class Asked:
                 f"planned in {recipe.weight_dtype}",
             )
         return found
+
+
+def settled(run: Asked, options: Mapping[str, Any], lengths: Given | None) -> tuple[Asked, Recipe, set[str]]:
+    """The run with its whole recipe: `options` on top of the file's, the batch that `lengths` make; what was chosen.
+
+    Raises RecipeError, SourceError.
+    """
+    recipe, chosen = asked_recipe(run.recipe, options, run.chosen)
+    recipe, chosen, said = with_lengths(recipe, chosen, lengths)
+    return replace(run, said=said), recipe, chosen
 
 
 def asked(

@@ -1,13 +1,12 @@
 """A training run, planned: rehearsed once and fitted onto GPUs."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from anatomy.api.configured import Asked, Config, asked
+from anatomy.api.configured import Asked, Config, asked, settled
 from anatomy.api.description import Progress, silence, trainable_description
-from anatomy.api.lengths import Given, with_lengths
-from anatomy.api.staged import Staged, asked_recipe, stage
+from anatomy.api.lengths import Given
+from anatomy.api.staged import Staged, stage
 from anatomy.api.stored import own_quantization
 from anatomy.hardware.catalog import Gpu, all_gpus, lookup
 from anatomy.training.recipe import Recipe
@@ -46,9 +45,7 @@ def plan(
     Raises SourceError, ArchitectureError, RecipeError, RehearsalError.
     """
     run = asked(reference, config, recipe=recipe, chosen=chosen, revision=revision, overrides=overrides)
-    recipe, chosen_names = asked_recipe(run.recipe, options, run.chosen)
-    recipe, chosen_names, said = with_lengths(recipe, chosen_names, lengths)
-    run = replace(run, said=said)
+    run, recipe, chosen_names = settled(run, options, lengths)
     on = None if gpu is None else lookup(gpu)
     tell = progress or silence
     tell(f"reading {run.reference}")

@@ -4,17 +4,18 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from anatomy.api.configured import Config, asked
+from anatomy.api.configured import Asked, Config, asked, settled
 from anatomy.api.description import Progress, silence, trainable_description
-from anatomy.api.lengths import Given, with_lengths
+from anatomy.api.lengths import Given
 from anatomy.api.room import Room, check_room, room_on, smallest_change
-from anatomy.api.staged import Staged, asked_recipe, stage
+from anatomy.api.staged import Staged, stage
 from anatomy.errors import RecipeError
 from anatomy.hardware.catalog import lookup
 from anatomy.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from anatomy.profiling.measure import Pass
+    from anatomy.planning.smaller import Smaller
+    from anatomy.profiling.measure import Pass, Subject
     from anatomy.profiling.measurement import Machine, Measurement
     from anatomy.profiling.record import Prediction, Record
 
@@ -51,13 +52,10 @@ def profile(
     for a run that cannot fit the device.
     """
     from anatomy.profiling import machine as machines
-    from anatomy.profiling.measure import PASSES, Subject, measure
-    from anatomy.profiling.record import Record
+    from anatomy.profiling.measure import PASSES, measure
 
     run = asked(reference, config, recipe=recipe, chosen=chosen, revision=revision, overrides=overrides)
-    recipe, chosen_names = asked_recipe(run.recipe, options, run.chosen)
-    recipe, chosen_names, said = with_lengths(recipe, chosen_names, lengths)
-    run = replace(run, said=said)
+    run, recipe, chosen_names = settled(run, options, lengths)
     tell = progress or silence
     machine, used_before = machines.arrive(device)
     machines.check_runnable(recipe, machine.kind)
@@ -67,16 +65,7 @@ def profile(
     staged = stage(blueprint, recipe, chosen_names, trust_remote_code=trust_remote_code, capability=None)
     room = room_on(machine, used_before)
     prediction = _foreseen(staged, room, tell)
-    subject = Subject(
-        build=_builder(staged, machine.kind, weights),
-        recipe=staged.recipe,
-        component_of=staged.component_of,
-        machine=machine,
-        tell=tell,
-        steps=steps,
-        warmup=warmup,
-        used_before_bytes=used_before,
-    )
+    subject = _subject(staged, machine, tell, weights=weights, steps=steps, warmup=warmup, used=used_before)
     measurement = measure(
         subject,
         model=staged.name,
@@ -86,10 +75,50 @@ def profile(
         hardware_flops=prediction.hardware_flops,
         peak_flops=_peak_flops(machine, staged.recipe),
     )
+    smaller = None
     if measurement.failure is not None:
         tell("looking for a run that fits")
-        room = replace(room, bytes=_reached(measurement, room.unlimited(prediction)))
-    said = (*run.warnings(blueprint, staged.recipe), *staged.warnings)
+        reached = _reached(measurement, room.unlimited(prediction))
+        smaller = smallest_change(staged, replace(room, bytes=reached))
+    return _record(run, staged, measurement, prediction, smaller)
+
+
+def _subject(
+    staged: Staged,
+    machine: "Machine",
+    tell: Progress,
+    *,
+    weights: Weights,
+    steps: int,
+    warmup: int,
+    used: int,
+) -> "Subject":
+    """What is measured; `used`: bytes that were in use on the device before."""
+    from anatomy.profiling.measure import Subject
+
+    return Subject(
+        build=_builder(staged, machine.kind, weights),
+        recipe=staged.recipe,
+        component_of=staged.component_of,
+        machine=machine,
+        tell=tell,
+        steps=steps,
+        warmup=warmup,
+        used_before_bytes=used,
+    )
+
+
+def _record(
+    run: Asked,
+    staged: Staged,
+    measurement: "Measurement",
+    prediction: "Prediction",
+    smaller: "Smaller | None",
+) -> "Record":
+    """Both, with what the file and the model gave to say."""
+    from anatomy.profiling.record import Record
+
+    said = (*run.warnings(staged.blueprint, staged.recipe), *staged.warnings)
     return Record(
         measurement=replace(measurement, notes=(*said, *measurement.notes)),
         prediction=replace(
@@ -97,7 +126,7 @@ def profile(
             assumptions=(*run.assumed, *prediction.assumptions),
             not_modelled=(*run.not_modelled, *prediction.not_modelled),
         ),
-        smaller=None if measurement.failure is None else smallest_change(staged, room),
+        smaller=smaller,
     )
 
 

@@ -56,14 +56,21 @@ def asked_recipe(
 ) -> tuple[Recipe, set[str]]:
     """The recipe that was asked for, and the names of its settings that someone chose. Raises RecipeError."""
     from anatomy.planning.settings import make_recipe
-    from anatomy.training.optimizers.names import check_optimizer, known_names
 
     asked = make_recipe(options, recipe)
-    if (known := known_names()) is not None:
-        check_optimizer(asked.optimizer, known)
+    check_optimizers(asked.optimizer)
     if chosen is None:
         chosen = () if recipe is None else recipe.to_dict()
     return asked, {*chosen, *options}
+
+
+def check_optimizers(*names: str) -> None:
+    """Raises RecipeError for a name that the installed transformers does not list, where that can be read cheaply."""
+    from anatomy.training.optimizers.names import check_optimizer, known_names
+
+    if (known := known_names()) is not None:
+        for name in names:
+            check_optimizer(name, known)
 
 
 def stage(

@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 
 import click
 
-from anatomy.cli.config_options import config_from_flags
+from anatomy.cli.config_options import check_model, config_from_flags, of_the_run
 from anatomy.cli.files import check_files
-from anatomy.cli.options import MODEL_FLAGS, model_options, output_options, parse_overrides
+from anatomy.cli.options import model_options, output_options
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.cli.recipe_options import RecipeCommand, recipe_options, settings_from_flags
@@ -84,8 +84,7 @@ def command(
     axes = {name: flags.pop(name) for name in _AXES}
     config = config_from_flags(flags)
     base, given, in_file = settings_from_flags(flags, config)
-    if model is None and (config is None or config.model is None):
-        raise click.UsageError("Which model? MODEL is missing.", ctx=ctx)
+    check_model(model, config)
     if check and gpu is None:
         raise click.UsageError("--check needs --gpu NAME: the GPU that a run has to fit.", ctx=ctx)
 
@@ -98,14 +97,10 @@ def command(
         found = api.compare(
             model,
             **{name.removesuffix("_values"): values for name, values in axes.items()},
-            config=config,
             recipe=base,
             chosen=in_file,
-            lengths=flags["lengths"],
             gpu=gpu,
-            overrides=parse_overrides(overrides),
-            progress=progress,
-            **{name: flags[name] for name in MODEL_FLAGS},
+            **of_the_run(flags, config, overrides, progress),
             **given,
         )
         records = api.frame_records(api.frame(found))

@@ -1,10 +1,11 @@
 """--config and --config-kind: a trainer's own file as the recipe, and as a recipe of our own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
+from anatomy.cli.options import MODEL_FLAGS, parse_overrides
 from anatomy.planning.reading import Reading
 from anatomy.planning.settings import complete, recipe_to_toml
 from anatomy.trainers.read import read_config
@@ -22,6 +23,25 @@ def config_from_flags(flags: Mapping[str, Any]) -> Reading | None:
             ctx=click.get_current_context(),
         )
     return None if file is None else read_config(file, kind)
+
+
+def check_model(model: str | None, config: Reading | None) -> None:
+    """Raises UsageError where neither the command line nor the file names a model."""
+    if model is None and (config is None or config.model is None):
+        raise click.UsageError("Which model? MODEL is missing.", ctx=click.get_current_context())
+
+
+def of_the_run(
+    flags: Mapping[str, Any], config: Reading | None, overrides: Sequence[str], progress: Any
+) -> dict[str, Any]:
+    """What `plan`, `profile` and `compare` of the library take alike, beside the recipe."""
+    return {
+        "config": config,
+        "lengths": flags["lengths"],
+        "overrides": parse_overrides(tuple(overrides)),
+        "progress": progress,
+        **{name: flags[name] for name in MODEL_FLAGS},
+    }
 
 
 def as_toml(recipe: Recipe, config: Reading | None, model: str | None) -> str:

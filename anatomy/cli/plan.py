@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 
-from anatomy.cli.config_options import as_toml, config_from_flags
+from anatomy.cli.config_options import as_toml, check_model, config_from_flags, of_the_run
 from anatomy.cli.files import check_files
-from anatomy.cli.options import MODEL_FLAGS, model_options, output_options, parse_overrides
+from anatomy.cli.options import model_options, output_options
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.cli.recipe_options import RecipeCommand, recipe_from_flags, recipe_options
@@ -59,8 +59,7 @@ def command(
             raise click.UsageError("--print-recipe writes TOML: leave --json and --format out.", ctx=ctx)
         write(as_toml(recipe, config, model), output)
         return
-    if model is None and (config is None or config.model is None):
-        raise click.UsageError("Which model? MODEL is missing.", ctx=ctx)
+    check_model(model, config)
     if check and gpu is None:
         raise click.UsageError("--check needs --gpu NAME: the GPU that the run has to fit.", ctx=ctx)
 
@@ -73,14 +72,10 @@ def command(
     with working(show=not no_progress) as progress:
         plan = api.plan(
             model,
-            config=config,
             recipe=recipe,
             chosen=chosen,
-            lengths=flags["lengths"],
             gpu=gpu,
-            overrides=parse_overrides(overrides),
-            progress=progress,
-            **{name: flags[name] for name in MODEL_FLAGS},
+            **of_the_run(flags, config, overrides, progress),
         )
         if export is not None:
             progress(f"writing {export}")

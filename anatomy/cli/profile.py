@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anatomy.cli.config_options import config_from_flags
+from anatomy.cli.config_options import check_model, config_from_flags, of_the_run
 from anatomy.cli.files import check_files
-from anatomy.cli.options import MODEL_FLAGS, model_options, output_options, parse_overrides
+from anatomy.cli.options import model_options, output_options
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.cli.recipe_options import RecipeCommand, recipe_from_flags, recipe_options
@@ -89,25 +89,20 @@ def command(
         answer(profile_document(record), form, output)
         return
     config = config_from_flags(flags)
-    if model is None and (config is None or config.model is None):
-        raise click.UsageError("Which model? MODEL is missing.", ctx=ctx)
+    check_model(model, config)
     recipe, chosen = recipe_from_flags(flags, config)
     from anatomy import api
 
     with working(show=not no_progress) as progress:
         record = api.profile(
             model,
-            config=config,
             recipe=recipe,
             chosen=chosen,
-            lengths=flags["lengths"],
             weights="real" if weights else "random",
             steps=steps,
             warmup=warmup,
             device=device,
-            overrides=parse_overrides(overrides),
-            progress=progress,
-            **{name: flags[name] for name in MODEL_FLAGS},
+            **of_the_run(flags, config, overrides, progress),
         )
         if save is not None:
             progress(f"writing {save}")
