@@ -91,7 +91,7 @@ def _needs(row: Row) -> str:
     assert row.footprint is not None, "only rows that ran need anything"
     peak, device = row.footprint.peak_allocated_bytes, row.device_bytes or 0
     fit = "" if row.fit is None else f", {_fit(row.fit.gpu, row.verdict)}"
-    return f"{row.label}, peak {format_bytes(peak)} ({format_bytes(device)} on the device){fit}"
+    return f"{row.label}, allocated peak {format_bytes(peak)} ({format_bytes(device)} on the device){fit}"
 
 
 def _fit(gpu: str, verdict: str) -> str:
@@ -113,7 +113,9 @@ def _methods(comparison: Comparison) -> Iterator[Block]:
         )
         trained = f"{format_count(rows[0].trainable_parameters or 0)} trainable"
         fits = f"; {sum(row.fits for row in rows)} of {len(rows)} fit" if comparison.gpu else ""
-        items.append((method, f"{trained}; peak {least}" + (f" to {most}" if len(rows) > 1 else "") + fits))
+        items.append(
+            (method, f"{trained}; allocated peak {least}" + (f" to {most}" if len(rows) > 1 else "") + fits)
+        )
     yield Facts(title="Each method", items=tuple(items))
 
 

@@ -58,7 +58,12 @@ def _without_duplicates(pairs: list[tuple[str, Any]], file: str) -> dict[str, An
 def _from_yaml(text: str, file: str) -> Any:
     import yaml  # type: ignore[import-untyped]
 
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.YAMLError:
+        raise SourceError(
+            f"{file} cannot be read: it holds characters that no text has.", hint=HINT
+        ) from None
     try:
         node = loader.get_single_node()
         if node is None:

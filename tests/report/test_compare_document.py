@@ -80,7 +80,7 @@ def parts(comparison) -> SimpleNamespace:
 def test_the_answer_counts_what_fits(made):
     assert parts(made).answer == Sentence(
         text="2 of 3 runs fit on a single GPU of the catalog; 1 cannot be run. "
-        "The first that fits: lora, sgd, bf16, peak 200.00 MiB (201.00 MiB on the device), Large.",
+        "The first that fits: lora, sgd, bf16, allocated peak 200.00 MiB (201.00 MiB on the device), Large.",
         tone="good",
     )
 
@@ -93,8 +93,8 @@ def test_where_nothing_fits_the_answer_says_what_comes_closest(made):
 
 def test_each_method_has_its_span(made):
     assert parts(made).facts["Each method"] == {
-        "lora": "1.00 M trainable; peak 200.00 MiB (sgd, bf16) to 250.00 MiB (lomo, bf16)",
-        "full": "2.00 M trainable; peak 300.00 MiB (sgd, bf16)",
+        "lora": "1.00 M trainable; allocated peak 200.00 MiB (sgd, bf16) to 250.00 MiB (lomo, bf16)",
+        "full": "2.00 M trainable; allocated peak 300.00 MiB (sgd, bf16)",
     }
 
 

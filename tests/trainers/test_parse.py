@@ -1,11 +1,14 @@
 """Files of settings: three syntaxes, and what is refused in a sentence."""
 
+import contextlib
 import time
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from anatomy.errors import SourceError
-from anatomy.trainers.parse import MOST_BYTES, read_settings
+from anatomy.trainers.parse import MOST_BYTES, parse, read_settings
 
 SAME = {
     "yaml": "a: 1\nb: [x, y]\nc: {d: true}\n",
@@ -54,6 +57,7 @@ REFUSED = {
     "a list": ("- a\n- b\n", "holds no settings"),
     "prose": ("a recipe for disaster", "holds no settings"),
     "binary": (b"\xff\xfe\x00\x01" * 20, "it is not text"),
+    "control characters": (b"\x00\x01", "characters that no text has"),
     "a key twice": ("adapter: lora\nadapter: qlora\n", "sets adapter twice"),
     "a key twice inside": ("a: {b: 1, b: 2}", "sets b twice"),
     "a key twice in JSON": ('{"lora_r": 8, "lora_r": 9}', "sets lora_r twice"),
@@ -80,6 +84,14 @@ def test_refused_in_a_sentence(write, text, said):
     assert caught.value.message.count("\n") == 0
     assert caught.value.hint
     assert time.perf_counter() - start < 5
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=60) | st.text("ab:-[]{},&*!?|>'\"#%@`\n \t=.1", max_size=40))
+@example("\x00")
+def test_any_text_is_read_or_refused(text):
+    with contextlib.suppress(SourceError):
+        parse(text, "file")
 
 
 def test_no_such_file(tmp_path):
