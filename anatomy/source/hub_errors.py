@@ -6,12 +6,22 @@ from anatomy.errors import SourceError
 from anatomy.source.spelling import close_matches
 
 
+class UnusableAnswerError(Exception):
+    """The server answered something else than the part of the file that it was asked for."""
+
+    def __init__(self, file: str, fault: str) -> None:
+        super().__init__(f"{file}: {fault}")
+        self.file = file
+        self.fault = fault
+
+
 def network_errors() -> tuple[type[Exception], ...]:
-    """What huggingface_hub's functions raise when a file cannot be had."""
+    """What asking the hub for a file raises when it cannot be had."""
     from huggingface_hub import errors
 
     # HTTPError is the base of the HTTP client's own errors: httpx or httpx2, by huggingface_hub's version.
-    return (errors.HTTPError, errors.EntryNotFoundError, OSError)  # type: ignore[attr-defined]
+    transport: type[Exception] = errors.HTTPError  # type: ignore[attr-defined]
+    return (transport, errors.EntryNotFoundError, UnusableAnswerError, OSError)
 
 
 def explain(
@@ -23,6 +33,7 @@ def explain(
     if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
         error = error.__cause__  # 'not in the cache' hides why the hub was not asked
     rows: tuple[tuple[type[Exception], Callable[[], tuple[str, str]]], ...] = (
+        (UnusableAnswerError, lambda: _unusable(repo, error)),
         (errors.GatedRepoError, lambda: _gated(repo)),
         (errors.RevisionNotFoundError, lambda: _no_revision(repo, revision)),
         (errors.RepositoryNotFoundError, lambda: _unknown(repo)),
@@ -76,6 +87,13 @@ def _status(repo: str, error: Exception) -> tuple[str, str]:
     return (
         f"The hub could not answer for {repo} ({code}).",
         "try again later, or name a folder or a config.json",
+    )
+
+
+def _unusable(repo: str, error: Exception) -> tuple[str, str]:
+    return (
+        f"The hub's answers for {repo} cannot be used ({error}).",
+        "try again later; if HF_ENDPOINT names a mirror, check that it serves ranges as the hub does",
     )
 
 

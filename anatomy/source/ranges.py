@@ -1,74 +1,189 @@
-"""The header of a safetensors file on the hub, by HTTP range: the weights after it are never asked for."""
+"""Bytes of files on the hub, by HTTP range: what was not asked for is never taken.
+
+huggingface_hub has the session (proxies, certificates, the user's token, offline mode); the requests are made here,
+because its own functions keep whatever a server sends (a server may ignore a range and send the whole file), do not
+repeat a request whose answer breaks off, and wait as long as a `Retry-After` says.
+"""
 
 import re
-from typing import Any
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from anatomy.blueprint import TensorHeader
-from anatomy.errors import SourceError
+from anatomy.source.hub_errors import UnusableAnswerError, explain, network_errors
 from anatomy.source.safetensors import PREFIX_BYTES, header_length, parse_header
+
+Answer = TypeVar("Answer")
 
 _FIRST_BYTES = 100_000
 """Asked for first. huggingface_hub's authors measured that 97 % of headers are shorter
 (https://github.com/huggingface/huggingface_hub/pull/1855)."""
 
-_TIMEOUT_SECONDS = 20.0
-_RETRIES = 2
+_WAITS_SECONDS = (0.25, 0.5, 1.0)
+"""Before the second, third and fourth attempt, where the server does not say how long to wait."""
+
+_LONGEST_WAIT_SECONDS = 10.0
+"""A server that asks for more patience than this is not waited for."""
+
+_SLOWEST_BYTES_PER_SECOND = 50_000
+"""An answer may take the timeout and what its bytes take at this rate; then it is broken off."""
+
+_LARGEST_DETOUR_BYTES = 1_000_000
+"""Read and dropped, at most, to come to a part of a file that a server sends whole."""
+
+_REPEATED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """Some of a file's bytes, as the hub sent them."""
+
+    data: bytes
+    """Fewer than were asked for only where the file ends before."""
+    size: int | None
+    """The whole file's bytes; None where the server does not say."""
+    commit: str | None
+    """The commit that the file is of; None where the server does not say."""
+
+
+def read_range(repo: str, file: str, start: int, end: int, *, revision: str | None = None) -> bytes:
+    """Bytes `start` up to, not including, `end` of a file on the hub; fewer only where the file ends before.
+
+    Raises `SourceError` when they cannot be had, after a bounded number of attempts.
+    """
+    try:
+        return fetch_part(repo, file, start, end, revision=revision).data
+    except network_errors() as error:
+        raise explain(error, repo, revision) from error
+
+
+def fetch_part(repo: str, file: str, start: int, end: int, *, revision: str | None = None) -> Part:
+    """As `read_range`, with the file's size and commit; raises huggingface_hub's errors or `UnusableAnswerError`."""
+    if start >= end:
+        return Part(data=b"", size=None, commit=None)
+    return _repeated(lambda: _ask(repo, file, start, end, revision))
 
 
 def fetch_header(repo: str, file: str, *, revision: str) -> tuple[bytes, tuple[TensorHeader, ...]]:
-    """The header's own bytes, and the tensors it describes.
+    """The bytes of a safetensors file's header, and the tensors it describes: one request, two for a long header.
 
-    huggingface_hub's `parse_safetensors_file_metadata` asks for ranges too, but keeps whatever the server
-    sends (a server may ignore a range and send the whole file), and its result hides what a hostile header
-    holds twice. So the requests are made here, with its session, and the bytes go through our own parser.
-
-    Raises `SourceError` when the header is not valid, huggingface_hub's errors when it cannot be had.
+    Raises `SourceError` when the header is not valid, and what `fetch_part` raises when it cannot be had.
     """
-    start, size = _read_start(repo, file, revision, _FIRST_BYTES)
+    part = fetch_part(repo, file, 0, _FIRST_BYTES, revision=revision)
+    start, size = part.data, part.size
     wanted = PREFIX_BYTES + header_length(start[:PREFIX_BYTES], file=file, size=size)
     if wanted > len(start):
-        start, size = _read_start(repo, file, revision, wanted)
+        start += fetch_part(repo, file, len(start), wanted, revision=revision).data
     return start[:wanted], parse_header(start, file=file, size=size)
 
 
-def _read_start(repo: str, file: str, revision: str, count: int) -> tuple[bytes, int | None]:
-    """The first `count` bytes of the file and its whole size, if the server says it."""
-    from huggingface_hub import hf_hub_url
+def _repeated(attempt: Callable[[], Answer]) -> Answer:
+    """The first answer that is one; the last failure when there have been enough attempts or enough time was lost."""
+    from huggingface_hub import constants
+
+    gives_up = time.monotonic() + 2 * constants.HF_HUB_DOWNLOAD_TIMEOUT
+    for wait in _WAITS_SECONDS:
+        try:
+            return attempt()
+        except network_errors() as error:
+            pause = _pause(error, wait)
+            if pause is None or time.monotonic() + pause > gives_up:
+                raise
+            time.sleep(pause)
+    return attempt()
+
+
+def _pause(error: Exception, wait: float) -> float | None:
+    """Seconds to wait before the next attempt; None where another one would be answered alike."""
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.HfHubHTTPError):
+        if error.response.status_code not in _REPEATED_STATUSES:
+            return None
+        asked = error.response.headers.get("Retry-After", "")
+        pause = max(wait, int(asked)) if re.fullmatch(r"\d{1,9}", asked) else wait
+        return pause if pause <= _LONGEST_WAIT_SECONDS else None
+    if isinstance(error, errors.OfflineModeIsEnabled):
+        return None
+    return wait
+
+
+def _ask(repo: str, file: str, start: int, end: int, revision: str | None) -> Part:
+    """One request for a part, and no more of its answer than that part."""
+    from huggingface_hub import constants, hf_hub_url
     from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented, but not in its __all__
         build_hf_headers,
-        hf_raise_for_status,
-        http_stream_backoff,
+        get_session,
     )
 
-    headers = {**build_hf_headers(), "Range": f"bytes=0-{count - 1}", "Accept-Encoding": "identity"}
-    url = hf_hub_url(repo, file, revision=revision)
-    with http_stream_backoff(
-        "GET", url, headers=headers, timeout=_TIMEOUT_SECONDS, max_retries=_RETRIES
+    wanted = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
+    with get_session().stream(
+        "GET",
+        hf_hub_url(repo, file, revision=revision),
+        headers={**build_hf_headers(), **wanted},
+        timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
     ) as response:
-        hf_raise_for_status(response)
-        return _take(response, count), _whole_size(response, file)
+        commit = _commit(response)
+        if response.status_code == 416:
+            return Part(data=b"", size=_size_beyond(response), commit=commit)
+        _raise_for_status(response)
+        first, size = _placed(response, file, start)
+        data = _take(response, end - first, file)[start - first :]
+        due = max(0, (end if size is None else min(end, size)) - start)
+        if size is not None and len(data) != due:
+            raise UnusableAnswerError(file, f"{len(data):,} bytes came where {due:,} were due")
+        return Part(data=data, size=size, commit=commit)
 
 
-def _take(response: Any, count: int) -> bytes:
-    """At most `count` bytes of the body; whatever else the server would send is left on the wire."""
-    taken = bytearray()
-    for chunk in response.iter_raw(chunk_size=65_536):
-        taken += chunk
-        if len(taken) >= count:
-            break
-    return bytes(taken[:count])
+def _raise_for_status(response: Any) -> None:
+    """huggingface_hub's error for a refusal, made of its status and headers: its body is nobody's to bound."""
+    from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
+
+    if response.is_success:
+        return
+    said = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+    hf_raise_for_status(type(response)(response.status_code, headers=said, request=response.request))
+    raise UnusableAnswerError(str(response.url), f"its status is {response.status_code}")
 
 
-def _whole_size(response: Any, file: str) -> int | None:
-    """The file's size in bytes, from 'Content-Range: bytes 0-99999/5242880', or from a whole file's length."""
+def _placed(response: Any, file: str, start: int) -> tuple[int, int | None]:
+    """(where in the file the body begins, the whole file's size if the server says it)."""
     if response.status_code != 206:
+        if start > _LARGEST_DETOUR_BYTES:
+            raise UnusableAnswerError(file, "the whole file is sent where a part was asked for")
         length = response.headers.get("Content-Length", "")
-        return int(length) if length.isdecimal() else None
-    content_range = response.headers.get("Content-Range", "")
-    match = re.fullmatch(r"bytes 0-\d+/(\d+|\*)", content_range)
-    if match is None:
-        raise SourceError(
-            f"The hub answered the request for the start of {file} with another part: {content_range!r}.",
-            "if HF_ENDPOINT names a mirror, check that it serves ranges as the hub does",
-        )
-    return None if match[1] == "*" else int(match[1])
+        return 0, int(length) if re.fullmatch(r"\d{1,19}", length) else None
+    said = response.headers.get("Content-Range", "")
+    match = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", said)
+    if match is None or int(match[1]) != start or match[3] == "*":
+        raise UnusableAnswerError(file, f"another part is sent than was asked for: {said[:80]!r}")
+    return start, int(match[3])
+
+
+def _commit(response: Any) -> str | None:
+    """What the hub says, and the store that it may have redirected to does not."""
+    said = (answer.headers.get("X-Repo-Commit") for answer in (*response.history, response))
+    return next((commit for commit in said if re.fullmatch(r"[0-9a-f]{40}", commit or "")), None)
+
+
+def _size_beyond(response: Any) -> int | None:
+    """The file's size, from the 'Content-Range: bytes */1024' of a part that lies behind its end."""
+    match = re.fullmatch(r"bytes \*/(\d{1,19})", response.headers.get("Content-Range", ""))
+    return int(match[1]) if match else None
+
+
+def _take(response: Any, count: int, file: str) -> bytes:
+    """At most `count` bytes of the body; whatever else the server would send is left on the wire."""
+    from huggingface_hub import constants
+
+    ends = time.monotonic() + constants.HF_HUB_DOWNLOAD_TIMEOUT + count / _SLOWEST_BYTES_PER_SECOND
+    taken = bytearray()
+    for chunk in response.iter_raw():
+        taken += chunk
+        if len(taken) > count:
+            break  # an answer of just `count` bytes is read to its end, so that its connection can be used again
+        if time.monotonic() > ends:
+            raise UnusableAnswerError(file, f"{len(taken):,} of {count:,} bytes came in the time there was")
+    return bytes(taken[:count])
