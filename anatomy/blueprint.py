@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from anatomy.dtypes import BY_SAFETENSORS
+from anatomy import ggml
+from anatomy.dtypes import BY_SAFETENSORS, DType
+
+STORED_FORMATS: Mapping[str, DType | ggml.GgmlType] = {**ggml.BY_NAME, **BY_SAFETENSORS}
+"""What a checkpoint's header calls a number format -> the format; safetensors and GGUF share the names of dense ones."""
 
 OriginKind = Literal["file", "folder", "cache", "catalog", "hub"]
 
@@ -32,7 +36,7 @@ class TensorHeader:
 
     name: str
     dtype: str
-    """The safetensors tag, e.g. 'BF16'; a key of `anatomy.dtypes.BY_SAFETENSORS`."""
+    """What the file calls its number format, e.g. 'BF16' or, in GGUF, 'Q4_K'; a key of `STORED_FORMATS`."""
     shape: tuple[int, ...]
     file: str = ""
     """Name of the file that stores it."""
@@ -45,7 +49,7 @@ class TensorHeader:
     @property
     def stored_bytes(self) -> int:
         """Bytes the tensor takes in the file."""
-        return BY_SAFETENSORS[self.dtype].bytes_for(self.elements)
+        return STORED_FORMATS[self.dtype].bytes_for(self.elements)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,5 +65,7 @@ class Blueprint:
     """What the checkpoint stores, where its headers were read; None when unknown."""
     overrides: Mapping[str, Any] = field(default_factory=dict)
     """The facts that the user set by hand, already applied to `config`."""
+    names: Literal["transformers", "gguf"] = "transformers"
+    """Whose names the tensors have: the model's classes', or llama.cpp's."""
     notes: tuple[str, ...] = ()
     """What the reader should know about how these facts were found."""

@@ -15,8 +15,7 @@ from anatomy.architecture.packed import held_name, is_buffer, is_packed, is_quan
 from anatomy.architecture.site import surround
 from anatomy.architecture.tied import TiedGroup
 from anatomy.architecture.tree import ModuleNode
-from anatomy.blueprint import TensorHeader
-from anatomy.dtypes import BY_SAFETENSORS
+from anatomy.blueprint import STORED_FORMATS, TensorHeader
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +27,9 @@ class Stored:
     stored_bytes: int
     """Bytes of all tensors in the files."""
     by_dtype: Mapping[str, int]
-    """torch's dtype name -> stored elements."""
+    """torch's dtype name, or GGUF's name of a block-quantized type -> stored elements."""
+    bytes_by_dtype: Mapping[str, int]
+    """The same names -> bytes that these take; adds up to `stored_bytes`."""
     difference: tuple[tuple[str, int], ...]
     """(what, elements): adds up exactly to `elements` minus the model's parameters."""
     surplus: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ class Stored:
             "elements": self.elements,
             "bytes": self.stored_bytes,
             "by_dtype": dict(self.by_dtype),
+            "bytes_by_dtype": dict(self.bytes_by_dtype),
             "difference": [{"what": what, "elements": count} for what, count in self.difference],
             "surplus": list(self.surplus),
         }
@@ -65,12 +67,16 @@ def compare(
     for tensor in tensors:
         ledger.enter(tensor)
     by_dtype: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
     for tensor in tensors:
-        by_dtype[BY_SAFETENSORS[tensor.dtype].name] += tensor.elements
+        name = STORED_FORMATS[tensor.dtype].name
+        by_dtype[name] += tensor.elements
+        sizes[name] += tensor.stored_bytes
     return Stored(
         elements=sum(tensor.elements for tensor in tensors),
         stored_bytes=sum(tensor.stored_bytes for tensor in tensors),
         by_dtype=dict(by_dtype),
+        bytes_by_dtype=dict(sizes),
         difference=ledger.items(),
         surplus=tuple(ledger.surplus),
     )
