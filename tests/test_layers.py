@@ -11,7 +11,7 @@ ROOT = Path(anatomy.__file__).parent
 
 ORDER = (
     *("errors", "units", "dtypes", "ggml", "versions", "blueprint", "older", "source", "architecture", "memory"),
-    *("training", "rehearsal", "hardware", "planning", "trainers", "profiling", "validation"),
+    *("answers", "training", "rehearsal", "hardware", "planning", "trainers", "profiling", "validation"),
     *("report", "render", "api", "integrations", "cli", "__main__"),
 )
 FORBIDDEN = {("architecture", "source"), ("cli", "integrations")}

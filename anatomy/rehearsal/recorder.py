@@ -20,7 +20,7 @@ from anatomy.memory.timeline import Category, Phase
 from anatomy.rehearsal.attribution import Attribution
 from anatomy.rehearsal.flops import FlopCounter
 from anatomy.rehearsal.ledger import Ledger
-from anatomy.rehearsal.questions import Questions
+from anatomy.answers.questions import Questions
 
 _ADD = torch.ops.aten.add.Tensor
 _COPY = torch.ops.aten._to_copy.default

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from anatomy.errors import RehearsalError
-from anatomy.rehearsal.shapes import shortcut
-from anatomy.rehearsal.values import UnknownValueError, Values
+from anatomy.answers.shapes import shortcut
+from anatomy.answers.values import UnknownValueError, Values
 
 _aten = torch.ops.aten
 
@@ -165,10 +165,10 @@ class Questions:
         return out
 
     def _assume(self) -> Any:
-        for depth, (file, function, _) in enumerate(_callers()):
+        for depth, (file, function, line) in enumerate(_callers()):
             for row in ASSUMPTIONS:
                 if file.endswith(row.file) and function == row.function and not (row.itself and depth):
-                    self.assumed[row.sentence] = None
+                    self.assumed[f"{row.sentence} ({row.file}:{line})"] = None
                     return row.answer
         raise _refusal("item")
 
@@ -181,11 +181,18 @@ def _refusal(what: str) -> RehearsalError:
     )
 
 
+_OURS = tuple(f"/anatomy/{room}/" for room in ("answers", "rehearsal"))
+
+
 def _callers() -> Any:
     """(file, function, line) of the frames that led here, innermost first, without torch's plumbing and ours."""
     frame = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if "/anatomy/rehearsal/" not in file and "/torch/_" not in file and "/torch/utils/_" not in file:
+        if (
+            not any(room in file for room in _OURS)
+            and "/torch/_" not in file
+            and "/torch/utils/_" not in file
+        ):
             yield file, frame.f_code.co_name, frame.f_lineno
         frame = frame.f_back  # type: ignore[assignment]

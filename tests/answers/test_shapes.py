@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from anatomy.rehearsal.shapes import shortcut
+from anatomy.answers.shapes import shortcut
 
 _aten = torch.ops.aten
 
