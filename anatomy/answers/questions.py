@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from anatomy.errors import RehearsalError
 from anatomy.answers.shapes import shortcut
 from anatomy.answers.values import UnknownValueError, Values
+from anatomy.errors import RehearsalError
 
 _aten = torch.ops.aten
 
