@@ -10,7 +10,7 @@ import torch
 from anatomy.memory.timeline import Category, Phase
 from anatomy.profiling.events import Held
 from anatomy.rehearsal.adapted import AdaptedNames
-from anatomy.training.batch import plan_batch
+from anatomy.training.inputs.batch import plan_batch
 from anatomy.training.losses.apply import apply_loss, loss_of
 from anatomy.training.losses.dpo import pairs, reference_of, with_preferences
 from anatomy.training.losses.fused import check_cpu, imported_functions, modules_of

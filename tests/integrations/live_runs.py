@@ -7,7 +7,7 @@ import torch
 from families import make
 from transformers import Trainer, TrainingArguments
 
-from anatomy.training.batch import plan_batch
+from anatomy.training.inputs.batch import plan_batch
 from anatomy.training.methods import apply_method
 from anatomy.training.recipe import Recipe
 

@@ -12,7 +12,7 @@ from anatomy.memory.footprint import footprint
 from anatomy.rehearsal.cuda import Target
 from anatomy.rehearsal.kernels.kernel_packages import import_packages, patches_undone
 from anatomy.rehearsal.rehearse import rehearse
-from anatomy.training.batch import plan_batch
+from anatomy.training.inputs.batch import plan_batch
 
 pytestmark = pytest.mark.skipif(
     find_spec("liger_kernel") is None or find_spec("triton") is not None,

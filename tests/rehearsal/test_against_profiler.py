@@ -16,7 +16,7 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from anatomy.memory.timeline import Phase
 from anatomy.rehearsal.cuda import Target
 from anatomy.rehearsal.rehearse import rehearse
-from anatomy.training.batch import plan_batch
+from anatomy.training.inputs.batch import plan_batch
 from anatomy.training.methods import apply_method
 from anatomy.training.optimizers.build import build_optimizer
 from anatomy.training.recipe import Recipe

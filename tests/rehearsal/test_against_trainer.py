@@ -10,7 +10,7 @@ from families import make, tiny_recipe
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from anatomy.memory.timeline import Phase
-from anatomy.training.batch import plan_batch
+from anatomy.training.inputs.batch import plan_batch
 from anatomy.training.losses.apply import apply_loss, loss_of
 from anatomy.training.methods import apply_method
 from anatomy.training.optimizers.build import build_optimizer

@@ -5,7 +5,7 @@ import torch
 from families import make
 
 from anatomy.errors import RecipeError
-from anatomy.training.batch import plan_batch
+from anatomy.training.inputs.batch import plan_batch
 from anatomy.training.padding_free import flattened
 from anatomy.training.recipe import Recipe
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from anatomy.errors import RecipeError
-from anatomy.training.batch import BatchPlan, plan_batch
+from anatomy.training.inputs.batch import BatchPlan, plan_batch
 from anatomy.training.losses.fused import add_trl_head
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import Batch, Run, autocast_forward, unwrapped
