@@ -1,8 +1,12 @@
 """JSON documents from outside: config.json, safetensors headers and indexes, read without trust."""
 
 import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from anatomy.errors import SourceError
 
@@ -17,24 +21,32 @@ class _DuplicateKeyError(ValueError):
 def parse_object(data: bytes, *, what: str) -> dict[str, Any]:
     """The JSON object in `data`; `what` names the document in errors.
 
-    Raises `SourceError` for anything else: not UTF-8, not JSON, nested beyond reason, not an object, or a
-    key given twice (readers would disagree on which one counts).
+    Raises `SourceError` as `parse_json` does, and where the document is not an object.
+    """
+    value = parse_json(data, what=what)
+    if not isinstance(value, dict):
+        raise SourceError(f"{what} is JSON but not an object: it holds {type(value).__name__}.", _HINT)
+    return value
+
+
+def parse_json(data: bytes, *, what: str) -> Any:
+    """The JSON value in `data`.
+
+    Raises `SourceError` for what is not UTF-8, not JSON, nested beyond reason, or gives a key twice (readers would
+    disagree on which one counts).
     """
     if len(data) > MAX_JSON_BYTES:
         raise SourceError(
             f"{what} is {len(data):,} bytes, more than the {MAX_JSON_BYTES:,} that are read.", _HINT
         )
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
     except _DuplicateKeyError as error:
         raise SourceError(f"{what} gives {error} twice.", _HINT) from error
     except RecursionError as error:
         raise SourceError(f"{what} is nested too deeply to be read.", _HINT) from error
     except ValueError as error:  # also bytes that are not UTF-8, and integers too long to convert
         raise SourceError(f"{what} is not valid JSON: {error}.", _HINT) from error
-    if not isinstance(value, dict):
-        raise SourceError(f"{what} is JSON but not an object: it holds {type(value).__name__}.", _HINT)
-    return value
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -44,14 +56,31 @@ def read_object(path: Path) -> dict[str, Any]:
 
 def read_bytes(path: Path, *, limit: int) -> bytes:
     """At most `limit` bytes from the start of `path`; raises `SourceError` if it cannot be read."""
+    with open_file(path) as file:
+        return file.read(limit)
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[BinaryIO]:
+    """The file at `path`, open for reading; raises `SourceError` for what cannot be read, then or within.
+
+    Only what keeps bytes is opened: reading a pipe or a device may wait for ever.
+    """
     try:
-        with path.open("rb") as file:
-            return file.read(limit)
+        with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise SourceError(f"{path} is not a regular file.", "name a file or a folder on disk")
+            yield file
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise SourceError(
             f"{path} cannot be read: {reason}.", "check the path and its permissions"
         ) from error
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opening a pipe that nobody writes to would wait for a writer."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

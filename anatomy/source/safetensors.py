@@ -13,16 +13,13 @@ from anatomy.blueprint import TensorHeader
 from anatomy.dtypes import BY_SAFETENSORS
 from anatomy.errors import SourceError
 from anatomy.source.jsonfile import MAX_JSON_BYTES, parse_object, read_bytes
+from anatomy.source.tensor_names import name_fault
 
 PREFIX_BYTES = 8
 """The header's length comes first, as an unsigned 64-bit integer."""
 
 _MAX_ELEMENTS = 2**63 - 1
 """torch and the format's own readers index with 64 bits."""
-
-_MAX_NAME_LENGTH = 1_024
-_MAX_NAME_PARTS = 100
-"""Of a tensor's name: several times any model's, and shallow enough to be walked as a tree of modules."""
 
 _HINT = "the file may be damaged, incomplete or hostile: get it again from where it was published"
 
@@ -68,8 +65,8 @@ def parse_header(data: bytes, *, file: str, size: int | None = None) -> tuple[Te
         raise _refuse(file, f"is truncated: {len(data):,} bytes of a header of {PREFIX_BYTES + length:,}")
     entries = parse_object(data[PREFIX_BYTES : PREFIX_BYTES + length], what=f"the header of {file}")
     _check_metadata(entries.pop("__metadata__", None), file)
-    for name in entries:
-        _check_name(name, file)
+    if fault := next(filter(None, map(name_fault, entries)), None):
+        raise _refuse(file, fault)
     placed = sorted(
         ((_offsets(name, entry, file), _tensor(name, entry, file)) for name, entry in entries.items()),
         key=lambda item: item[0],
@@ -91,19 +88,6 @@ def _tensor(name: str, entry: dict[str, Any], file: str) -> TensorHeader:
     if math.prod(filter(None, shape)) > _MAX_ELEMENTS:
         raise _refuse(file, f"gives {name!r} an absurd shape: {shape!r}")
     return TensorHeader(name=name, dtype=dtype, shape=tuple(shape), file=file)
-
-
-def _check_name(name: str, file: str) -> None:
-    """Refuse names that no module has: each dotted part is a module inside the one before it."""
-    if not name.isprintable():
-        raise _refuse(file, f"names a tensor with unprintable characters: {name[:80]!r}")
-    for count, limit, unit in (
-        (len(name), _MAX_NAME_LENGTH, "characters"),
-        (name.count(".") + 1, _MAX_NAME_PARTS, "dotted parts"),
-    ):
-        if count > limit:
-            fault = f"names a tensor with {count:,} {unit}, more than the {limit:,} that are read"
-            raise _refuse(file, f"{fault}: {name[:40]!r}...")
 
 
 def _offsets(name: str, entry: object, file: str) -> tuple[int, int]:
