@@ -72,6 +72,9 @@ def compare(
     made, said = batch_of(lengths, base, options, in_base)
     run, options = replace(run, said=said), {**options, **made}
     axes = _axes(named, options, base, in_base)
+    settled = {*in_base, *options, *(name for name, values in named.items() if values is not None)}
+    if run.config is not None:
+        run.config.check_chosen(settled)
     on = None if gpu is None else lookup(gpu)
     tell = progress or silence
     tell(f"reading {run.reference}")
@@ -81,7 +84,7 @@ def compare(
         blueprint=blueprint,
         base=base,
         options=options,
-        chosen={*in_base, *options, *(name for name, values in named.items() if values is not None)},
+        chosen=settled,
         axes=axes,
         gpu=on,
         trust_remote_code=trust_remote_code,

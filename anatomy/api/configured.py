@@ -81,6 +81,8 @@ def settled(run: Asked, options: Mapping[str, Any], lengths: Given | None) -> tu
     Raises RecipeError, SourceError.
     """
     recipe, chosen = asked_recipe(run.recipe, options, run.chosen)
+    if run.config is not None:
+        run.config.check_chosen(chosen)
     recipe, chosen, said = with_lengths(recipe, chosen, lengths)
     return replace(run, said=said), recipe, chosen
 

@@ -83,7 +83,8 @@ def command(
     ctx = click.get_current_context()
     axes = {name: flags.pop(name) for name in _AXES}
     config = config_from_flags(flags)
-    base, given, in_file = settings_from_flags(flags, config)
+    varied = {_AXES[name][0] for name, values in axes.items() if values}
+    base, given, in_file = settings_from_flags(flags, config, varied)
     check_model(model, config)
     if check and gpu is None:
         raise click.UsageError("--check needs --gpu NAME: the GPU that a run has to fit.", ctx=ctx)

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -165,11 +165,11 @@ def recipe_from_flags(
 
 
 def settings_from_flags(
-    flags: Mapping[str, Any], config: Reading | None = None
+    flags: Mapping[str, Any], config: Reading | None = None, beside: Collection[str] = ()
 ) -> tuple[Recipe, dict[str, Any], frozenset[str]]:
     """The file's recipe (else the defaults), the settings that flags give, and the names of those that the file gives.
 
-    `config` and errors as for `recipe_from_flags`.
+    `config` and errors as for `recipe_from_flags`; `beside`: settings that other flags choose.
     """
     file = flags["recipe_file"]
     text = "" if file is None else _read(file)
@@ -181,6 +181,8 @@ def settings_from_flags(
     given |= _skipped(flags["quant_skip"])
     given = adapter_settings(flags["peft_type"], flags["peft_settings"], flags["peft_config"], given, base)
     given |= _checkpointing(flags["checkpointing"], flags["reentrant"], base)
+    if config is not None:
+        config.check_chosen({*given, *beside})
     return base, given, frozenset(tomllib.loads(text) if config is None else config.given)
 
 

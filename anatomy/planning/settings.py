@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -194,13 +194,22 @@ def recipe_from_toml(text: str) -> Recipe:
 
 
 def recipe_from_data(data: Mapping[str, Any]) -> Recipe:
-    """The recipe of a file's settings by name, with the kinds of their values checked. Raises RecipeError."""
-    _check_kinds(data)
-    return Recipe.from_dict(data)
+    """The recipe of a file's settings by name, with the kinds of their values checked.
+
+    Raises RecipeError, with everything that is wrong.
+    """
+    wrong = dict(_wrong_kinds(data))
+    try:
+        recipe = Recipe.from_dict({name: value for name, value in data.items() if name not in wrong})
+    except RecipeError as error:
+        raise RecipeError.together([*wrong.values(), error]) from None
+    if wrong:
+        raise RecipeError.together([*wrong.values()])
+    return recipe
 
 
-def _check_kinds(data: Mapping[str, Any]) -> None:
-    """Refuse a value of another kind than the default's: TOML's types are not checked by anyone else."""
+def _wrong_kinds(data: Mapping[str, Any]) -> Iterator[tuple[str, RecipeError]]:
+    """Values of another kind than the default's: TOML's types are not checked by anyone else."""
     defaults = Recipe().to_dict()
     for name, value in data.items():
         kinds = _KINDS.get(name, (type(defaults.get(name)),))
@@ -208,9 +217,12 @@ def _check_kinds(data: Mapping[str, Any]) -> None:
             not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)
         ):
             wanted = " or ".join(_WORDS[kind] for kind in kinds)
-            raise RecipeError(
-                f"{name} is {value!r} in the recipe, but must be {wanted}.",
-                hint="`anatomy plan --print-recipe` shows every setting with its default",
+            yield (
+                name,
+                RecipeError(
+                    f"{name} is {value!r} in the recipe, but must be {wanted}.",
+                    hint="`anatomy plan --print-recipe` shows every setting with its default",
+                ),
             )
 
 

@@ -214,7 +214,7 @@ def _recipe(plan: Plan) -> Facts:
         )
         why = f", {plan.adapted[name]}" if name in plan.adapted else ""
         said[by].append(f"{name} {_value(name, value, plan)}{why}")
-    titles = {} if plan.config is None else {"trainer": f"{plan.config.kind}'s"}
+    titles = {} if plan.config is None else {"trainer": f"{plan.config.name}'s"}
     return Facts(
         title="Recipe",
         items=tuple((titles.get(by, by), ", ".join(texts)) for by, texts in said.items() if texts),

@@ -18,7 +18,7 @@ def config_facts(config: Reading, recipe: Recipe, adapted: Collection[str]) -> F
 
 def _items(config: Reading, changed: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     yield from _said("used", config, "used")
-    yield from _said(f"{config.kind}'s defaults", config, "default")
+    yield from _said(f"{config.name}'s defaults", config, "default")
     if changed:
         yield "changed by flags", ", ".join(changed)
     if ignored := [key.name for key in config.of("ignored") if key.value is not None]:

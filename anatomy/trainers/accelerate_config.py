@@ -18,6 +18,7 @@ def _several(values: Values) -> bool:
 
 ACCELERATE = Trainer(
     kind="accelerate",
+    name="accelerate",
     version="accelerate 1.15.0",
     rules=(Rule(keys=("mixed_precision",), settings=_precision),),
     caveats=(

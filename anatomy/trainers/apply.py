@@ -21,21 +21,26 @@ class Application:
         said = {trainer.aliases.get(key, key): value for key, value in data.items() if value is not None}
         self.said: Values = said
         self.values: Values = {**trainer.defaults, **said}
-        self.made = [(rule, rule.settings(self.values)) for rule in trainer.rules]
-        self.in_use = _in_use([dict(trainer.settled), *(settings for _, settings in self.made)])
-        self.made = [(rule, _only(settings, self.in_use)) for rule, settings in self.made]
+        self.wrong: list[RecipeError] = []
         self.missing = [caveat for caveat in trainer.caveats if self._asked_for(caveat)]
+        made = [(rule, self._made(rule)) for rule in trainer.rules]
+        in_use = self._in_use(made)
+        self.made = [(rule, _only(settings, in_use)) for rule, settings in made]
 
     def reading(self, file: str) -> Reading:
-        """What was read. Raises RecipeError for values that no recipe can have."""
+        """What was read. Raises RecipeError for values that no recipe can have, with all of them."""
         trainer = self.trainer
+        model, revision = self._name(trainer.model), self._name(trainer.revision)
+        if self.wrong:
+            raise RecipeError.together(self.wrong)
         assumed = trainer.assumed(self.values)
         found = Reading(
             file=file,
             kind=trainer.kind,
             trainer=trainer.version,
-            model=_named(self.said, trainer.model),
-            revision=_named(self.said, trainer.revision),
+            name=trainer.name,
+            model=model,
+            revision=revision,
             overrides=self._overrides(),
             keys=(*(key for name in self.data for key in self._fates(name)), *self._defaults()),
             assumed=assumed,
@@ -47,9 +52,61 @@ class Application:
                     *(settings for rule, settings in self.made if not self._in_file(rule)),
                 ]
             ),
+            left_open={
+                caveat.leaves_open: self._says(caveat) for caveat in self.missing if caveat.leaves_open
+            },
         )
         _ = found.recipe  # its checks
         return found
+
+    def _made(self, rule: Rule) -> Settings:
+        """What a rule makes, without what nothing can stand for; nothing where it cannot read a value."""
+        try:
+            settings = rule.settings(self.values)
+        except RecipeError as error:
+            self.wrong.append(error)
+            return {}
+        return _only(settings, {*settings} - {caveat.leaves_open for caveat in self.missing})
+
+    def _in_use(self, made: list[tuple[Rule, Settings]]) -> set[str]:
+        """Names of the settings that mean something in the run that the rules describe."""
+        merged = _merged([dict(self.trainer.settled), *(settings for _, settings in made)])
+        try:
+            probe = Recipe.from_dict({name: value for name, value in merged.items() if name != "peft"})
+        except RecipeError as error:
+            self.wrong += [self._in_its_words(part, made) for part in error.parts]
+            return {*merged}
+        return {*settings_in_use(probe), *(("peft",) if probe.uses_adapters else ())}
+
+    def _in_its_words(self, error: RecipeError, made: list[tuple[Rule, Settings]]) -> RecipeError:
+        """An impossible value of the recipe with the name of the key that the file has it under."""
+        rules = (rule for rule, settings in made if error.setting in settings)
+        key = next((key for rule in rules for key in rule.keys if key in self.said), None)
+        return error if key is None else RecipeError(f"{key}: {error.message}", hint=error.hint)
+
+    def _name(self, key: str | None) -> str | None:
+        value = None if key is None else self.said.get(key)
+        if value is not None and not isinstance(value, str):
+            self.wrong.append(
+                RecipeError(f"{key} is {value!r}, which is no name.", hint="write it as a string")
+            )
+            return None
+        return value
+
+    def _says(self, caveat: Caveat) -> str:
+        """'optimizer came_pytorch: transformers has ... .'"""
+        asking = [f"{key} {_plain(self.said[key])}" for key in self._causes(caveat)]
+        return f"{', '.join(asking) or caveat.keys[0]}: {caveat.effect}."
+
+    def _causes(self, caveat: Caveat) -> list[str]:
+        """The keys of the file that ask for what a caveat is about: those that are on, or off where the default is on."""
+        written = [key for key in caveat.keys if key in self.said]
+        switched_on = [key for key in written if on(self.said[key])]
+        if switched_on or caveat.when is None:
+            return switched_on
+        rest = {key: value for key, value in self.values.items() if key not in written}
+        defaults = {key: value for key, value in self.trainer.defaults.items() if key in written}
+        return [] if caveat.when({**rest, **defaults}) else written
 
     def _in_file(self, row: Rule | Caveat) -> bool:
         return any(key in self.said for key in row.keys)
@@ -67,7 +124,7 @@ class Application:
         """What became of one key of the file; one that makes settings can ask for more than that."""
         key, value = self.trainer.aliases.get(name, name), self.data[name]
         settings = _merged([made for rule, made in self.made if key in rule.keys])
-        lacking = [caveat.effect for caveat in self.missing if key in caveat.keys and on(value)]
+        lacking = [caveat.effect for caveat in self.missing if key in self._causes(caveat)]
         reason = self.trainer.reason(key)
         if value is None:
             yield Key(name=name, value=None, fate="ignored", why="it is empty")
@@ -92,10 +149,13 @@ class Application:
         for rule, settings in self.made:
             if settings and not self._in_file(rule):
                 name = rule.keys[0]
-                yield Key(name=name, value=_plain(self.values.get(name)), fate="default", settings=settings)
+                value = _plain(self.values.get(name))
+                yield Key(name=name, value=value, fate="default", settings=settings, left_out=True)
         for caveat in self.missing:
-            if not any(on(self.said.get(key)) for key in caveat.keys):
-                yield Key(name=caveat.keys[0], value=None, fate="not modelled", why=caveat.effect)
+            if not self._causes(caveat):
+                name = caveat.keys[0]
+                value = None if name in self.said else _plain(self.values.get(name))
+                yield Key(name=name, value=value, fate="not modelled", why=caveat.effect, left_out=True)
 
 
 def _merged(parts: list[Settings]) -> Settings:
@@ -107,22 +167,8 @@ def _merged(parts: list[Settings]) -> Settings:
     return found
 
 
-def _in_use(parts: list[Settings]) -> set[str]:
-    """Names of the settings that mean something in the run that the parts describe. Raises RecipeError."""
-    merged = _merged(parts)
-    probe = Recipe.from_dict({name: value for name, value in merged.items() if name != "peft"})
-    return {*settings_in_use(probe), *(("peft",) if probe.uses_adapters else ())}
-
-
 def _only(settings: Settings, names: set[str]) -> Settings:
     return {name: value for name, value in settings.items() if name in names}
-
-
-def _named(values: Values, key: str | None) -> str | None:
-    value = None if key is None else values.get(key)
-    if value is not None and not isinstance(value, str):
-        raise RecipeError(f"{key} is {value!r}, which is no name.", hint="write it as a string")
-    return value
 
 
 def _meant(name: str, known: frozenset[str]) -> str:

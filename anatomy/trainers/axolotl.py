@@ -156,6 +156,7 @@ _OPTIMIZER, _OTHER_OPTIMIZER = optimizer("optimizer")
 
 AXOLOTL = Trainer(
     kind="axolotl",
+    name="axolotl",
     version="axolotl 0.19.0",
     model="base_model",
     revision="revision_of_model",

@@ -136,6 +136,7 @@ def _assumed(values: Values) -> tuple[str, ...]:
 
 LLAMAFACTORY = Trainer(
     kind="llamafactory",
+    name="LLaMA-Factory",
     version="llamafactory 0.9.5",
     model="model_name_or_path",
     revision="model_revision",

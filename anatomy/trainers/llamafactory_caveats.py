@@ -54,7 +54,8 @@ CAVEATS = (
     ),
     Caveat(
         keys=_OPTIMIZERS,
-        effect="another optimizer than `optim` names is used, with other states: planned with `optim`",
+        effect="another optimizer than `optim` names is used: its states may be of another size than those of any that is planned in its place",
+        leaves_open="optimizer",
     ),
     Caveat(
         keys=("flash_attn",),

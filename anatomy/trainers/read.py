@@ -39,6 +39,7 @@ def _own(file: str, data: Mapping[str, Any]) -> Reading:
         file=file,
         kind=OWN,
         trainer="a recipe of anatomy",
+        name=OWN,
         keys=tuple(
             Key(name=name, value=data[name], fate="used", settings={name: value})
             for name, value in given.items()

@@ -120,11 +120,11 @@ def optimizer(key: str) -> tuple[Rule, Caveat]:
     def settings(values: Values) -> Settings:
         return {"optimizer": values[key]} if known(values.get(key)) else {}
 
-    usual = Recipe().optimizer
     return Rule(keys=(key,), settings=settings), Caveat(
         keys=(key,),
-        effect=f"transformers has no optimizer of this name; planned with {usual}, whose states may be of another size",
+        effect="transformers has no optimizer of this name: its states may be of another size than those of any that is planned in its place",
         when=lambda values: values.get(key) is not None and not known(values[key]),
+        leaves_open="optimizer",
     )
 
 

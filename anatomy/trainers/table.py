@@ -32,6 +32,8 @@ class Caveat:
     """What it would change, in which direction."""
     when: Callable[[Values], bool] | None = None
     """Whether it is asked for; None: one of the keys in the file is switched on."""
+    leaves_open: str | None = None
+    """The setting of a recipe that it decides and that nothing here can stand for: someone has to choose another."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +41,8 @@ class Trainer:
     """One trainer's schema, and what becomes of every key of it."""
 
     kind: str
+    name: str
+    """As it is written: 'LLaMA-Factory'."""
     version: str
     """The package and its version whose schema and defaults these are."""
     rules: tuple[Rule, ...]

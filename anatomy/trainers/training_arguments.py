@@ -167,6 +167,7 @@ ALIASES = {
 
 TRAINING_ARGUMENTS = Trainer(
     kind="transformers",
+    name="transformers",
     version="transformers 5.23.0",
     rules=(
         Rule(keys=("bf16", "fp16"), settings=lambda values: precision(autocast(values), STORED)),

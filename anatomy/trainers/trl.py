@@ -115,6 +115,7 @@ def _assumed(values: Values) -> tuple[str, ...]:
 
 TRL = Trainer(
     kind="trl",
+    name="TRL",
     version="trl 1.16.0",
     model="model_name_or_path",
     revision="model_revision",

@@ -195,13 +195,22 @@ class Recipe:
     def from_dict(cls, data: Mapping[str, Any]) -> "Recipe":
         """The recipe that `to_dict` wrote; settings left out have the method's defaults.
 
-        Raises RecipeError for a setting that does not exist.
+        Raises RecipeError, with everything that is wrong: settings that do not exist, impossible values.
         """
-        known = {f.name for f in fields(cls)}
-        for name in data:
-            if name not in known:
-                raise RecipeError(
-                    f"{name!r} is not a setting of a recipe.", hint=f"known: {', '.join(known)}"
-                )
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-        return cls(**{**own_defaults(data.get("method"), data.get("peft_type")), **values})
+        known = [f.name for f in fields(cls)]
+        hint = f"known: {', '.join(known)}"
+        wrong = [
+            RecipeError(f"{name!r} is not a setting of a recipe.", hint=hint)
+            for name in data
+            if name not in known
+        ]
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known
+        }
+        try:
+            recipe = cls(**{**own_defaults(data.get("method"), data.get("peft_type")), **values})
+        except RecipeError as error:
+            raise RecipeError.together([*wrong, error]) from None
+        if wrong:
+            raise RecipeError.together(wrong)
+        return recipe

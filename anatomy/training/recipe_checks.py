@@ -1,6 +1,7 @@
 """What a recipe cannot be: values out of range, and settings that contradict each other."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import fields
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -28,28 +29,40 @@ _AT_LEAST: dict[str, int] = {
 
 
 def check(recipe: "Recipe") -> None:
-    """Raises RecipeError for what no run could be."""
-    _check_choices(recipe)
-    _check_numbers(recipe)
-    _check_peft(recipe)
-    _check_targets(recipe)
-    _check_optimizer(recipe)
+    """Raises RecipeError for what no run could be: one error, with all that is wrong."""
+    if problems := [*_choices(recipe)] or [
+        *_combinations(recipe)
+    ]:  # combinations are those of possible values
+        raise RecipeError.together(problems)
+
+
+def _choices(recipe: "Recipe") -> Iterator[RecipeError]:
+    for name, allowed in CHOICES.items():
+        value = getattr(recipe, name)
+        if name == "precision" and value in UNMODELLED:
+            sentence, hint = UNMODELLED[value]
+            yield RecipeError(sentence, hint=hint, setting=name)
+        elif value not in allowed:
+            yield RecipeError(
+                f"{name} is {value!r}, which is not one of its values.",
+                hint=f"use one of: {', '.join(str(value) for value in allowed if value is not None)}",
+                setting=name,
+            )
+    yield from _numbers(recipe)
+
+
+def _combinations(recipe: "Recipe") -> Iterator[RecipeError]:
+    for one in (_check_peft, _check_targets, _check_optimizer, _check_loss, _check_load_dtype):
+        try:
+            one(recipe)
+        except RecipeError as error:
+            yield error
+
+
+def _check_loss(recipe: "Recipe") -> None:
     check_loss(recipe.loss, recipe.label_smoothing)
     if recipe.objective == "dpo":
         check_dpo(recipe)
-    _check_load_dtype(recipe)
-
-
-def _check_choices(recipe: "Recipe") -> None:
-    if recipe.precision in UNMODELLED:
-        sentence, hint = UNMODELLED[recipe.precision]
-        raise RecipeError(sentence, hint=hint)
-    for name, allowed in CHOICES.items():
-        if getattr(recipe, name) not in allowed:
-            raise RecipeError(
-                f"{name} is {getattr(recipe, name)!r}, which is not one of its values.",
-                hint=f"use one of: {', '.join(str(value) for value in allowed if value is not None)}",
-            )
 
 
 def _check_load_dtype(recipe: "Recipe") -> None:
@@ -81,29 +94,32 @@ def _check_targets(recipe: "Recipe") -> None:
             ) from error
 
 
-def _check_numbers(recipe: "Recipe") -> None:
+def _numbers(recipe: "Recipe") -> Iterator[RecipeError]:
     for name, lowest in _AT_LEAST.items():
         value = getattr(recipe, name)
         if value is not None and not value >= lowest:
-            raise RecipeError(
+            yield RecipeError(
                 f"{name} is {value}, but must be at least {lowest}.",
                 hint=f"the default is {_default(recipe, name)}",
+                setting=name,
             )
     if recipe.r > MOST_RANK:
-        raise RecipeError(
+        yield RecipeError(
             f"r is {recipe.r:,}, but must be at most {MOST_RANK:,}.",
             hint="a rank above a layer's width adds nothing; 8 to 256 are usual",
+            setting="r",
         )
     if recipe.batch_size * recipe.seq_len > MOST_TOKENS:
-        raise RecipeError(
+        yield RecipeError(
             f"{recipe.batch_size:,} sequences of {recipe.seq_len:,} tokens are more than the {MOST_TOKENS:,} tokens "
             "that one micro-batch may have.",
             hint="lower batch_size or seq_len; grad_accum makes a step of several micro-batches",
         )
     if not 0 <= recipe.dropout < 1:
-        raise RecipeError(
+        yield RecipeError(
             f"dropout is {recipe.dropout}, but must be at least 0 and below 1.",
             hint="0.05 and 0.1 are usual",
+            setting="dropout",
         )
 
 

@@ -168,3 +168,23 @@ def test_profile_takes_it_as_well(run, config):
     assert (said["recipe"]["r"], said["recipe"]["seq_len"]) == (4, 32)
     assert any("lora_mlp_kernel" in text for text in said["not_modelled"])
     assert any("lora_drpout" in text for text in said["notes"])
+
+
+@pytest.mark.parametrize("command", ["plan", "compare", "profile"])
+def test_an_optimizer_that_only_the_trainer_knows_is_refused(run, config, command):
+    config.write_text(config.read_text().replace("adamw_torch", "came_pytorch"))
+    code, out, err = run(command, "--config", config, "--no-progress")
+    assert (code, out) == (2, "")
+    assert "optimizer came_pytorch: transformers has no optimizer of this name" in err
+    assert "--optimizer X" in err
+
+
+def test_a_flag_takes_its_place_and_the_warnings_say_so(run, config):
+    config.write_text(config.read_text().replace("adamw_torch", "came_pytorch"))
+    code, out, _ = run("plan", "--config", config, "--optimizer", "sgd", *GPU, "--json")
+    said = json.loads(out)
+    assert (code, said["recipe"]["optimizer"]) == (0, "sgd")
+    assert any("leave out optimizer" in text or ", optimizer" in text for text in said["warnings"])
+    code, _, _ = run("compare", "--config", config, "--methods", "lora", "--precisions", "bf16",
+                     "--optimizers", "sgd,adamw_torch", *GPU)  # fmt: skip
+    assert code == 0
