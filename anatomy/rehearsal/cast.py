@@ -10,7 +10,7 @@ import torch
 from anatomy.memory.timeline import Category
 from anatomy.rehearsal.kernels.int8_cuda import KEPT_INPUTS, NO_OUTLIERS
 from anatomy.rehearsal.recorder import Recorder
-from anatomy.training.batch import plan_batch
+from anatomy.training.inputs.batch import plan_batch
 from anatomy.training.losses.apply import apply_loss, loss_of
 from anatomy.training.losses.dpo import pairs, reference_of, with_preferences
 from anatomy.training.losses.kinds import LOSSES
