@@ -39,10 +39,11 @@ _TYPES: dict[str, Any] = {
             "batch_size",
             "seq_len",
             "grad_accum",
+            "images",
         ),
         click.INT,
     ),
-    **dict.fromkeys(("dropout", "max_grad_norm", "weight_decay", "label_smoothing"), click.FLOAT),
+    **dict.fromkeys(("dropout", "max_grad_norm", "weight_decay", "label_smoothing", "audio_seconds"), click.FLOAT),
 }
 
 
@@ -53,6 +54,21 @@ class _Precision(click.Choice[str]):
         return value if value in UNMODELLED else super().convert(value, param, ctx)
 
 
+class _Size(click.ParamType[tuple[int, int]]):
+    """'448x672' (height by width), or '448' for a square."""
+
+    name = "HxW"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"(\d{1,5})(?:[x×](\d{1,5}))?", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no size: write a height and a width in pixels, e.g. 448x672.", param, ctx)
+        return int(found[1]), int(found[2] or found[1])
+
+
+_TYPES["image_size"] = _Size()
 _TYPES["precision"] = _Precision(CHOICES["precision"])
 _VALUES: dict[str, str] = {
     "method": "What is trained: every weight, or adapters. peft, qpeft: the adapters that --peft-type names.",
@@ -74,6 +90,9 @@ _VALUES: dict[str, str] = {
     "load_dtype": "Dtype of the loaded weights under autocast: bf16 with bf16-mixed is a Trainer with bf16=True.",
     "batch_size": "Sequences in a micro-batch.",
     "seq_len": "Tokens in a sequence; fewer where the model takes fewer and none is chosen.",
+    "images": "Images, or clips of sound, beside a sequence's text, where the model takes them; 0: text alone.",
+    "image_size": "Height and width of an image in pixels; the checkpoint's or the config's own when left out.",
+    "audio_seconds": "Seconds of sound; the feature extractor's own window when left out.",
     "grad_accum": "Micro-batches between two optimizer steps.",
     "attn": "Attention implementation.",
     "checkpoint_every": "Checkpoint only every so many blocks.",

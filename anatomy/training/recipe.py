@@ -90,6 +90,13 @@ class Recipe:
     """Sequences in one micro-batch on one device."""
     seq_len: int = 2048
     """Tokens in every sequence."""
+    images: int | None = None
+    """Images beside the text of a sequence, or clips of sound, where the model takes them; 0 for text alone. None: one."""
+    image_size: tuple[int, int] | None = None
+    """Height and width in pixels of an image as it reaches the model's own image processor; None for the size that its
+    checkpoint's preprocessor_config.json, or else the config, states."""
+    audio_seconds: float | None = None
+    """Seconds of sound as it reaches the feature extractor; None for its own window."""
     padded: bool = False
     """Whether some sequence is shorter and padded to `seq_len`: the model then needs an attention mask, which can
     lead to another attention kernel. Packed or equally long sequences need none."""

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 MOST_RANK = 2**16
 """Wider than any layer that is adapted."""
+LARGEST_SIDE, LONGEST_SOUND = 16_384, 3_600.0
+"""Pixels of an image's side, seconds of a clip: beyond what any processor is fed."""
 MOST_TOKENS = 2**31
 """Of one micro-batch; beyond it, a token's index no longer fits 32 bits."""
 _AT_LEAST: dict[str, int] = {
     **dict.fromkeys(
         ("r", "alpha", "bottleneck", "checkpoint_every", "batch_size", "seq_len", "grad_accum"), 1
     ),
-    **dict.fromkeys(("max_grad_norm", "last_n", "add_tokens", "weight_decay"), 0),
+    **dict.fromkeys(("max_grad_norm", "last_n", "add_tokens", "weight_decay", "images"), 0),
 }
 
 
@@ -115,11 +117,30 @@ def _numbers(recipe: "Recipe") -> Iterator[RecipeError]:
             "that one micro-batch may have.",
             hint="lower batch_size or seq_len; grad_accum makes a step of several micro-batches",
         )
+    yield from _media(recipe)
     if not 0 <= recipe.dropout < 1:
         yield RecipeError(
             f"dropout is {recipe.dropout}, but must be at least 0 and below 1.",
             hint="0.05 and 0.1 are usual",
             setting="dropout",
+        )
+
+
+def _media(recipe: "Recipe") -> Iterator[RecipeError]:
+    size, seconds = recipe.image_size, recipe.audio_seconds
+    if size is not None and not (
+        len(size) == 2 and all(isinstance(side, int) and 1 <= side <= LARGEST_SIDE for side in size)
+    ):
+        yield RecipeError(
+            f"image_size is {size!r}, but must be a height and a width from 1 to {LARGEST_SIDE:,} pixels.",
+            hint="for example 448x672",
+            setting="image_size",
+        )
+    if seconds is not None and not 0 < seconds <= LONGEST_SOUND:
+        yield RecipeError(
+            f"audio_seconds is {seconds}, but must be above 0 and at most {LONGEST_SOUND:,.0f}.",
+            hint="30 is Whisper's window",
+            setting="audio_seconds",
         )
 
 
