@@ -7,6 +7,7 @@ from pathlib import Path
 from anatomy.blueprint import Blueprint, Origin, TensorHeader
 from anatomy.errors import SourceError
 from anatomy.source.jsonfile import read_object
+from anatomy.source.pickles import INDEX_SUFFIX, SUFFIXES, UNOPENED, pickled_weights, pickles_sentence
 from anatomy.source.safetensors import read_header
 from anatomy.source.sharded import (
     INDEX_FILE,
@@ -90,7 +91,8 @@ def _read_folder(path: Path, *, headers: bool) -> Blueprint:
     if config is None and tensors is None:
         raise _nothing_here(path)
     if headers and tensors is None and not notes:
-        notes = (f"{path} holds no safetensors files: what a checkpoint stores is not known.",)
+        lacks = f"{path} holds no safetensors files: what a checkpoint stores is not known."
+        notes = (lacks + pickles_sentence(entry.name for entry in path.iterdir()),)
     origin = Origin(kind="folder", location=str(path))
     return Blueprint(id=str(path), origin=origin, config=config, tensors=tensors, notes=notes)
 
@@ -102,6 +104,11 @@ def _nothing_here(path: Path) -> SourceError:
         hint = f"its base model is {base!r}: name that instead" if base else "name its base model instead"
         return SourceError(f"{path} holds a PEFT adapter, not a model.", hint)
     names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
+    if pickles := pickled_weights(names):
+        raise SourceError(
+            f"{path} has no {CONFIG_FILE}, and its weights are {UNOPENED}: {enumerate_names(pickles)}.",
+            f"add the model's {CONFIG_FILE}, or convert the weights to safetensors",
+        )
     found = f"it holds {enumerate_names(names, shown=5)}" if names else "it is empty"
     return SourceError(f"{path} has neither a {CONFIG_FILE} nor safetensors files; {found}.", _READABLE)
 
@@ -166,11 +173,11 @@ _READABLE = "a model is a folder with config.json or *.safetensors, or one of th
 
 _FILE_KINDS: tuple[tuple[str, Callable[[Path], Blueprint]], ...] = (
     (".safetensors.index.json", _read_index_file),
-    (".bin.index.json", _refuse_index_of_pickles),
+    (INDEX_SUFFIX, _refuse_index_of_pickles),
     (".json", _read_config_file),
     (".safetensors", _read_safetensors_file),
     (".gguf", _refuse_gguf),
-    *((suffix, _refuse_pickle) for suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")),
+    *((suffix, _refuse_pickle) for suffix in SUFFIXES),
 )
 """How a file's name ends and what reads it; the first match counts."""
 

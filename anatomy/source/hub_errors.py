@@ -99,8 +99,8 @@ def _unusable(repo: str, error: Exception) -> tuple[str, str]:
 
 def _offline(repo: str) -> tuple[str, str]:
     return (
-        f"{repo} is not on this disk, and HF_HUB_OFFLINE forbids asking the hub for it.",
-        "unset HF_HUB_OFFLINE once, or name a folder or a config.json; `anatomy models` lists the catalog",
+        f"{repo} is not on this disk, and --offline or HF_HUB_OFFLINE forbids asking the hub for it.",
+        "ask once without it, or name a folder or a config.json; `anatomy models` lists the catalog",
     )
 
 

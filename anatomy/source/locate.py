@@ -23,18 +23,20 @@ def load(
     overrides: Mapping[str, Any] | None = None,
     revision: str | None = None,
     headers: bool = True,
+    progress: hub.Progress | None = None,
 ) -> Blueprint:
     """What is known of the model that `reference` names, its weights never read.
 
     `reference` is a catalog id, a hub id with optional '@revision', a folder, a config.json, a *.safetensors
     file or a *.safetensors.index.json. `overrides` are facts to set in the config ({'num_hidden_layers': 4};
     dotted keys reach nested configs). `headers` says whether to read a checkpoint's headers where there is a
-    config too. Raises `SourceError` when the reference cannot be read, with what to do about it.
+    config too; `progress` hears of what is read from the hub. Raises `SourceError` when the reference cannot be
+    read, with what to do about it.
     """
-    return _check_type(apply_overrides(_read(reference, revision, headers=headers), overrides or {}))
+    return _check_type(apply_overrides(_read(reference, revision, headers, progress), overrides or {}))
 
 
-def _read(reference: str, revision: str | None, *, headers: bool) -> Blueprint:
+def _read(reference: str, revision: str | None, headers: bool, progress: hub.Progress | None) -> Blueprint:
     path = _expanded(reference)
     if reference and os.path.exists(path):
         if revision is not None:
@@ -47,7 +49,7 @@ def _read(reference: str, revision: str | None, *, headers: bool) -> Blueprint:
     return (
         hub.read_cached(repo, revision=revision, headers=headers)
         or _read_catalog(repo, revision)
-        or hub.read_hub(repo, revision=revision, headers=headers, known=catalog.names())
+        or hub.read_hub(repo, revision=revision, headers=headers, known=catalog.names(), progress=progress)
     )
 
 

@@ -10,14 +10,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from anatomy.blueprint import TensorHeader
+from anatomy.errors import SourceError
 from anatomy.source.hub_errors import UnusableAnswerError, explain, network_errors
+from anatomy.source.jsonfile import MAX_JSON_BYTES, parse_json
 from anatomy.source.safetensors import PREFIX_BYTES, header_length, parse_header
 
 Answer = TypeVar("Answer")
 
-_FIRST_BYTES = 100_000
+FIRST_BYTES = 100_000
 """Asked for first. huggingface_hub's authors measured that 97 % of headers are shorter
 (https://github.com/huggingface/huggingface_hub/pull/1855)."""
 
@@ -63,15 +66,37 @@ def fetch_part(repo: str, file: str, start: int, end: int, *, revision: str | No
     """As `read_range`, with the file's size and commit; raises huggingface_hub's errors or `UnusableAnswerError`."""
     if start >= end:
         return Part(data=b"", size=None, commit=None)
-    return _repeated(lambda: _ask(repo, file, start, end, revision))
+    return _repeated(lambda: _ask(_address(repo, file, revision), file, start, end))
 
 
-def fetch_header(repo: str, file: str, *, revision: str) -> tuple[bytes, tuple[TensorHeader, ...]]:
+def fetch_document(repo: str, file: str, *, revision: str | None = None) -> Part:
+    """A whole JSON file of the repository, in one request.
+
+    Raises `SourceError` where it is longer than any that is read, before it is sent; else as `fetch_part`.
+    """
+    return _repeated(lambda: _ask(_address(repo, file, revision), f"{repo}'s {file}", 0, None))
+
+
+def fetch_names(repo: str, *, revision: str | None = None) -> tuple[str, ...]:
+    """The names of the files in the repository's top folder, the first thousand; raises as `fetch_document`."""
+    from huggingface_hub import constants
+
+    what = f"the list of {repo}'s files"
+    url = f"{constants.ENDPOINT}/api/models/{repo}/tree/{quote(revision or 'main', safe='')}"
+    entries = parse_json(_repeated(lambda: _ask(url, what, 0, None)).data, what=what)
+    named = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return tuple(str(entry["path"]) for entry in named if entry.get("type") == "file" and "path" in entry)
+
+
+def fetch_header(
+    repo: str, file: str, *, revision: str, expected: int = FIRST_BYTES
+) -> tuple[bytes, tuple[TensorHeader, ...]]:
     """The bytes of a safetensors file's header, and the tensors it describes: one request, two for a long header.
 
-    Raises `SourceError` when the header is not valid, and what `fetch_part` raises when it cannot be had.
+    `expected` bytes are asked for first. Raises `SourceError` when the header is not valid, and what `fetch_part`
+    raises when it cannot be had.
     """
-    part = fetch_part(repo, file, 0, _FIRST_BYTES, revision=revision)
+    part = fetch_part(repo, file, 0, expected, revision=revision)
     start, size = part.data, part.size
     wanted = PREFIX_BYTES + header_length(start[:PREFIX_BYTES], file=file, size=size)
     if wanted > len(start):
@@ -110,31 +135,48 @@ def _pause(error: Exception, wait: float) -> float | None:
     return wait
 
 
-def _ask(repo: str, file: str, start: int, end: int, revision: str | None) -> Part:
-    """One request for a part, and no more of its answer than that part."""
-    from huggingface_hub import constants, hf_hub_url
+def _address(repo: str, file: str, revision: str | None) -> str:
+    from huggingface_hub import hf_hub_url
+
+    return hf_hub_url(repo, file, revision=revision)
+
+
+def _ask(url: str, what: str, start: int, end: int | None) -> Part:
+    """One request for a part, and no more of its answer than that part; `end` None is a document's, wherever it is."""
+    from huggingface_hub import constants
     from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented, but not in its __all__
         build_hf_headers,
         get_session,
     )
 
-    wanted = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
+    wanted = {} if end is None else {"Range": f"bytes={start}-{end - 1}"}
     with get_session().stream(
         "GET",
-        hf_hub_url(repo, file, revision=revision),
-        headers={**build_hf_headers(), **wanted},
+        url,
+        headers={**build_hf_headers(), **wanted, "Accept-Encoding": "identity"},
         timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
     ) as response:
         commit = _commit(response)
         if response.status_code == 416:
             return Part(data=b"", size=_size_beyond(response), commit=commit)
         _raise_for_status(response)
-        first, size = _placed(response, file, start)
-        data = _take(response, end - first, file)[start - first :]
-        due = max(0, (end if size is None else min(end, size)) - start)
+        first, size = _placed(response, what, start)
+        stop = _document_end(size, what) if end is None else end
+        due = max(0, (stop if size is None else min(stop, size)) - start)
+        data = _take(response, start - first + due, what)[start - first :]
         if size is not None and len(data) != due:
-            raise UnusableAnswerError(file, f"{len(data):,} bytes came where {due:,} were due")
+            raise UnusableAnswerError(what, f"{len(data):,} bytes came where {due:,} were due")
         return Part(data=data, size=size, commit=commit)
+
+
+def _document_end(size: int | None, what: str) -> int:
+    """Where reading a document ends: one byte further than any may be, so that a longer one is noticed."""
+    if size is not None and size > MAX_JSON_BYTES:
+        raise SourceError(
+            f"{what} is {size:,} bytes, more than the {MAX_JSON_BYTES:,} that are read.",
+            "check that this is the repository you mean",
+        )
+    return MAX_JSON_BYTES + 1
 
 
 def _raise_for_status(response: Any) -> None:
@@ -148,17 +190,17 @@ def _raise_for_status(response: Any) -> None:
     raise UnusableAnswerError(str(response.url), f"its status is {response.status_code}")
 
 
-def _placed(response: Any, file: str, start: int) -> tuple[int, int | None]:
+def _placed(response: Any, what: str, start: int) -> tuple[int, int | None]:
     """(where in the file the body begins, the whole file's size if the server says it)."""
     if response.status_code != 206:
         if start > _LARGEST_DETOUR_BYTES:
-            raise UnusableAnswerError(file, "the whole file is sent where a part was asked for")
+            raise UnusableAnswerError(what, "the whole file is sent where a part was asked for")
         length = response.headers.get("Content-Length", "")
         return 0, int(length) if re.fullmatch(r"\d{1,19}", length) else None
     said = response.headers.get("Content-Range", "")
     match = re.fullmatch(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", said)
     if match is None or int(match[1]) != start or match[3] == "*":
-        raise UnusableAnswerError(file, f"another part is sent than was asked for: {said[:80]!r}")
+        raise UnusableAnswerError(what, f"another part is sent than was asked for: {said[:80]!r}")
     return start, int(match[3])
 
 
@@ -174,7 +216,7 @@ def _size_beyond(response: Any) -> int | None:
     return int(match[1]) if match else None
 
 
-def _take(response: Any, count: int, file: str) -> bytes:
+def _take(response: Any, count: int, what: str) -> bytes:
     """At most `count` bytes of the body; whatever else the server would send is left on the wire."""
     from huggingface_hub import constants
 
@@ -185,5 +227,5 @@ def _take(response: Any, count: int, file: str) -> bytes:
         if len(taken) > count:
             break  # an answer of just `count` bytes is read to its end, so that its connection can be used again
         if time.monotonic() > ends:
-            raise UnusableAnswerError(file, f"{len(taken):,} of {count:,} bytes came in the time there was")
+            raise UnusableAnswerError(what, f"{len(taken):,} of {count:,} bytes came in the time there was")
     return bytes(taken[:count])

@@ -109,12 +109,27 @@ def test_infinity_in_a_config_is_accepted(folder: Path) -> None:
 def test_a_folder_without_a_model_says_what_it_holds(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="it is empty"):
         load(str(tmp_path))
-    (tmp_path / "pytorch_model.bin").touch()
+    (tmp_path / "training_args.bin").touch()
     (tmp_path / "logs").mkdir()
     with pytest.raises(
-        SourceError, match=r"neither a config.json nor safetensors files; it holds logs/, pytorch_"
+        SourceError, match=r"neither a config.json nor safetensors files; it holds logs/, training_"
     ):
         load(str(tmp_path))
+
+
+def test_a_folder_of_pickles_is_known_by_their_names(tmp_path: Path) -> None:
+    """Their content is never looked at: these would not even unpickle."""
+    for name in ("pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin", "optimizer.pt"):
+        (tmp_path / name).write_bytes(b"cos\nsystem\n")
+    with pytest.raises(
+        SourceError, match=r"its weights are pickles, .*: pytorch_model-0.*-00002.bin\.$"
+    ) as caught:
+        load(str(tmp_path))
+    assert "config.json" in str(caught.value.hint)
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    blueprint = load(str(tmp_path))
+    assert (blueprint.config, blueprint.tensors) == ({"model_type": "llama"}, None)
+    assert "It holds pickles" in blueprint.notes[0]
 
 
 def test_an_adapter_folder_names_its_base_model(tmp_path: Path) -> None:

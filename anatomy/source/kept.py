@@ -1,0 +1,93 @@
+"""What came from the hub, kept, so that the second answer is the first one, also offline.
+
+Configs, indexes and headers lie beside huggingface_hub's own cache, in the assets folder that it gives to other
+libraries (HF_ASSETS_CACHE), by repository, commit and file; and what a branch or tag meant when it was asked for, as
+huggingface_hub's cache remembers it too. A commit never changes, so nothing under one grows stale. A file appears
+whole or not at all.
+"""
+
+import os
+import re
+import threading
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from anatomy.blueprint import TensorHeader
+from anatomy.source.jsonfile import MAX_JSON_BYTES, read_bytes
+from anatomy.source.safetensors import PREFIX_BYTES, parse_header
+
+
+def is_commit(revision: str) -> bool:
+    """Whether it names one commit for ever: 40 hexadecimal digits."""
+    return re.fullmatch(r"[0-9a-f]{40}", revision) is not None
+
+
+def keep_commit(repo: str, revision: str, commit: str) -> None:
+    """Remember what a branch or tag meant."""
+    _write(_ref(repo, revision), commit.encode())
+
+
+def commit_of(repo: str, revision: str) -> str | None:
+    """What `revision` meant when it was last asked for; itself where it is a commit."""
+    if is_commit(revision):
+        return revision
+    path = _ref(repo, revision)
+    found = read_bytes(path, limit=40).decode("ascii", "replace") if path.is_file() else ""
+    return found if is_commit(found) else None
+
+
+def keep_document(repo: str, commit: str, file: str, data: bytes) -> None:
+    """Store a JSON file whole; does nothing for a branch, or where nothing can be written."""
+    _keep(repo, commit, file, data)
+
+
+def find_document(repo: str, commit: str, file: str) -> Path | None:
+    """Where a JSON file that was kept lies."""
+    path = _folder(repo) / commit / file
+    return path if is_commit(commit) and path.is_file() else None
+
+
+def keep_header(repo: str, commit: str, file: str, data: bytes) -> None:
+    """Store the first bytes of `file`, its header; does nothing for a branch, or where nothing can be written."""
+    _keep(repo, commit, f"{file}.header", data)
+
+
+def find_header(repo: str, commit: str, file: str) -> Path | None:
+    """Where a header that was kept lies."""
+    return find_document(repo, commit, f"{file}.header")
+
+
+def recall_header(repo: str, commit: str, file: str) -> tuple[TensorHeader, ...] | None:
+    """The tensors of a header kept earlier, None if it was not; raises `SourceError` if it was damaged since."""
+    path = find_header(repo, commit, file)
+    if path is None:
+        return None
+    return parse_header(read_bytes(path, limit=PREFIX_BYTES + MAX_JSON_BYTES), file=file)
+
+
+def _folder(repo: str) -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_ASSETS_CACHE, "anatomy", repo.replace("/", "--"))
+
+
+def _ref(repo: str, revision: str) -> Path:
+    return _folder(repo) / "refs" / f"{quote(revision, safe='')}.ref"
+
+
+def _keep(repo: str, commit: str, name: str, data: bytes) -> None:
+    if is_commit(commit):  # a branch or tag may mean something else tomorrow
+        _write(_folder(repo) / commit / name, data)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """The file, whole; nothing where it cannot be written: that costs the next call a request, nothing else."""
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            unfinished.write_bytes(data)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)

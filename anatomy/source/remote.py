@@ -1,0 +1,99 @@
+"""A checkpoint's headers on the hub: each file's by one range request, many at once."""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+
+from anatomy.blueprint import TensorHeader
+from anatomy.source import kept
+from anatomy.source.folder import Stored
+from anatomy.source.jsonfile import parse_object
+from anatomy.source.ranges import FIRST_BYTES, fetch_document, fetch_header
+from anatomy.source.sharded import INDEX_FILE, SINGLE_FILE, join_shards, missing_shards, read_weight_map
+
+_PARALLEL_REQUESTS = 8
+
+_BYTES_PER_ENTRY = 200
+"""Of a header, beside the tensor's name; dtype, shape and offsets take about 90 where nothing pads them."""
+
+_BYTES_BESIDE_ENTRIES = 4_096
+"""Of a header: its length, and what libraries write under __metadata__."""
+
+
+def fetch_stored(repo: str, revision: str, tell: Callable[[str], None]) -> Stored | None:
+    """The checkpoint's headers from the hub; None where it has no safetensors files under the usual names.
+
+    `tell` hears of each shard. Raises `SourceError` for what is not valid, and what `fetch_part` raises for what
+    cannot be had.
+    """
+    with _threads() as pool:
+        single = pool.submit(_fetch_and_keep, repo, SINGLE_FILE, revision, FIRST_BYTES)
+        index = pool.submit(fetch_and_keep_document, repo, INDEX_FILE, revision)
+        if (tensors := single.result()) is not None:
+            return tensors, ()
+        if (data := index.result()[0]) is None:
+            return None
+        what = f"{repo}'s {INDEX_FILE}"
+        weight_map = read_weight_map(parse_object(data, what=what), what=what)
+        return join_shards(weight_map, _fetch_shards(pool, repo, revision, weight_map, tell), what=what)
+
+
+def fetch_and_keep_document(repo: str, file: str, revision: str | None) -> tuple[bytes | None, str | None]:
+    """(a JSON file's bytes, the commit they are of), kept for the next time; no bytes where the hub has no such file."""
+    from huggingface_hub.errors import RemoteEntryNotFoundError
+
+    try:
+        part = fetch_document(repo, file, revision=revision)
+    except RemoteEntryNotFoundError as error:
+        return None, error.response.headers.get("X-Repo-Commit")
+    if part.commit:
+        kept.keep_commit(repo, revision or "main", part.commit)
+        kept.keep_document(repo, part.commit, file, part.data)
+    return part.data, part.commit
+
+
+def _fetch_shards(
+    pool: ThreadPoolExecutor,
+    repo: str,
+    revision: str,
+    weight_map: Mapping[str, str],
+    tell: Callable[[str], None],
+) -> dict[str, tuple[TensorHeader, ...]]:
+    """{file: its tensors} of every file that the index names."""
+    lengths: dict[str, int] = {}
+    for tensor, file in weight_map.items():
+        lengths[file] = lengths.get(file, _BYTES_BESIDE_ENTRIES) + len(tensor) + _BYTES_PER_ENTRY
+    asked = {
+        pool.submit(_fetch_and_keep, repo, file, revision, length): file for file, length in lengths.items()
+    }
+    shards: dict[str, tuple[TensorHeader, ...]] = {}
+    for number, answered in enumerate(as_completed(asked), 1):
+        tell(f"reading the header of shard {number} of {len(asked)}")
+        if (tensors := answered.result()) is None:
+            raise missing_shards([asked[answered]], what=f"{repo}'s {INDEX_FILE}")
+        shards[asked[answered]] = tensors
+    return shards
+
+
+def _fetch_and_keep(repo: str, file: str, revision: str, expected: int) -> tuple[TensorHeader, ...] | None:
+    """One file's headers, kept for the next time; None when the hub has no such file."""
+    from huggingface_hub.errors import RemoteEntryNotFoundError
+
+    if (tensors := kept.recall_header(repo, revision, file)) is not None:
+        return tensors  # another branch or tag of the same commit
+    try:
+        data, tensors = fetch_header(repo, file, revision=revision, expected=expected)
+    except RemoteEntryNotFoundError:
+        return None
+    kept.keep_header(repo, revision, file, data)
+    return tensors
+
+
+@contextmanager
+def _threads() -> Iterator[ThreadPoolExecutor]:
+    """Threads for requests; when one has failed, those not begun never are."""
+    pool = ThreadPoolExecutor(_PARALLEL_REQUESTS)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
