@@ -105,8 +105,16 @@ def anatomy_from(blueprint: Blueprint, *, trust_remote_code: bool = False) -> An
 
     Raises ArchitectureError when the model can neither be built nor counted.
     """
+    return describe(blueprint, trust_remote_code=trust_remote_code)[0]
+
+
+def describe(blueprint: Blueprint, *, trust_remote_code: bool = False) -> tuple[Anatomy, Skeleton | None]:
+    """The anatomy, and the model that it was taken from; None where headers were counted. Raises as `anatomy_from`."""
     if blueprint.config is None:
-        return count_headers(blueprint)
+        return count_headers(blueprint), None
+    if blueprint.names == "gguf" and blueprint.tensors:  # a class would have the same under other names
+        counted = count_headers(blueprint)
+        return replace(counted, notes=(*_set_in_vain(blueprint), *counted.notes)), None
     try:
         skeleton = build_skeleton(blueprint, trust_remote_code=trust_remote_code)
     except UnknownArchitectureError as error:
@@ -114,8 +122,8 @@ def anatomy_from(blueprint: Blueprint, *, trust_remote_code: bool = False) -> An
             raise
         why = f"Counted from the checkpoint's headers, by names and shapes: {error.message}"
         counted = count_headers(blueprint)
-        return replace(counted, notes=(why, *_set_in_vain(blueprint), *counted.notes))
-    return take_apart(skeleton, blueprint)
+        return replace(counted, notes=(why, *_set_in_vain(blueprint), *counted.notes)), None
+    return take_apart(skeleton, blueprint), skeleton
 
 
 def _set_in_vain(blueprint: Blueprint) -> tuple[str, ...]:

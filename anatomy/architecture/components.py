@@ -21,6 +21,7 @@ from anatomy.architecture.fused import (
     split_latent_kv,
     split_qkv,
 )
+from anatomy.architecture.gguf_names import classify_gguf, named_so
 from anatomy.architecture.site import Site, Surroundings, site_of
 from anatomy.architecture.vocabulary import says
 
@@ -57,8 +58,9 @@ def classify_all(around: Surroundings) -> tuple[dict[str, Parts], tuple[str, ...
     """All parameters' parts, and the paths that no recognizer knew (counted as 'other')."""
     parts: dict[str, Parts] = {}
     unknown: list[str] = []
+    recognize = classify_gguf if named_so(around.shapes) else classify
     for path, shape in around.shapes.items():
-        known = classify(site_of(path, around))
+        known = recognize(site_of(path, around))
         if known is None:
             unknown.append(path)
         parts[path] = known or (("other", math.prod(shape)),)

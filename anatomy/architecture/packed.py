@@ -1,7 +1,8 @@
 """Tensors of a checkpoint that are not parameters one by one: packed 4-bit weights, their scales, stored buffers.
 
 Told apart by name, dtype and shape, as the formats define them: GPTQ and AWQ (qweight, qzeros, scales), MXFP4
-(_blocks, _scales), bitsandbytes (absmax, quant_map, quant_state), FP8 (weight_scale_inv).
+(_blocks, _scales), bitsandbytes (absmax, quant_map, quant_state), FP8 (weight_scale_inv). GGUF's quantized types count weights one by one,
+and its files store rotary factors and routers' biases, which transformers' classes compute or hold as buffers.
 """
 
 import math
@@ -17,7 +18,7 @@ _SCALES = re.compile(
 )
 _BUFFERS = re.compile(
     r"(.*\.)?(inv_freq|original_inv_freq|position_ids|token_type_ids|masked_bias|num_batches_tracked|running_mean"
-    r"|running_var|e_score_correction_bias|causal_mask)"
+    r"|running_var|e_score_correction_bias|causal_mask|exp_probs_b\.bias|(rope_freqs|rope_factors_\w+|attn_rot_embd)\.weight)"
 )
 _INTEGERS = ("U8", "I8", "I32", "U32", "I64", "I16")
 

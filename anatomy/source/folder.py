@@ -6,6 +6,7 @@ from pathlib import Path
 
 from anatomy.blueprint import Blueprint, Origin, TensorHeader
 from anatomy.errors import SourceError
+from anatomy.source import gguf_files
 from anatomy.source.jsonfile import read_object
 from anatomy.source.pickles import INDEX_SUFFIX, SUFFIXES, UNOPENED, pickled_weights, pickles_sentence
 from anatomy.source.safetensors import read_header
@@ -89,6 +90,8 @@ def _read_folder(path: Path, *, headers: bool) -> Blueprint:
     config = read_object(path / CONFIG_FILE) if (path / CONFIG_FILE).is_file() else None
     tensors, notes = read_stored(path) if headers or config is None else (None, ())
     if config is None and tensors is None:
+        if models := gguf_files.models_among(entry.name for entry in path.iterdir()):
+            return gguf_files.read_gguf_file(path / gguf_files.choose(models, str(path), f"{path}/FILE.gguf"))
         raise _nothing_here(path)
     if headers and tensors is None and not notes:
         lacks = f"{path} holds no safetensors files: what a checkpoint stores is not known."
@@ -155,13 +158,6 @@ def _refuse_pickle(path: Path) -> Blueprint:
     )
 
 
-def _refuse_gguf(path: Path) -> Blueprint:
-    raise SourceError(
-        f"{path} is a GGUF file, a format for inference that is not read.",
-        "name the model that it was converted from: its hub id, folder or config.json",
-    )
-
-
 def _refuse_index_of_pickles(path: Path) -> Blueprint:
     raise SourceError(
         f"{path} is an index of pickles, which can run code when they are opened, so they never are.",
@@ -169,14 +165,16 @@ def _refuse_index_of_pickles(path: Path) -> Blueprint:
     )
 
 
-_READABLE = "a model is a folder with config.json or *.safetensors, or one of these files, or a hub id"
+_READABLE = (
+    "a model is a folder with config.json, *.safetensors or *.gguf, or one of these files, or a hub id"
+)
 
 _FILE_KINDS: tuple[tuple[str, Callable[[Path], Blueprint]], ...] = (
     (".safetensors.index.json", _read_index_file),
     (INDEX_SUFFIX, _refuse_index_of_pickles),
     (".json", _read_config_file),
     (".safetensors", _read_safetensors_file),
-    (".gguf", _refuse_gguf),
+    (gguf_files.SUFFIX, gguf_files.read_gguf_file),
     *((suffix, _refuse_pickle) for suffix in SUFFIXES),
 )
 """How a file's name ends and what reads it; the first match counts."""

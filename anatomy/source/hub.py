@@ -13,6 +13,7 @@ from anatomy.errors import SourceError
 from anatomy.source import held
 from anatomy.source.folder import CONFIG_FILE, Stored
 from anatomy.source.hub_errors import explain, network_errors
+from anatomy.source.hub_gguf import gguf_sentence
 from anatomy.source.jsonfile import parse_object, read_object
 from anatomy.source.pickles import pickles_sentence
 from anatomy.source.ranges import fetch_names
@@ -109,5 +110,6 @@ def _nothing_stored(repo: str, revision: str) -> str:
     """What a repository without safetensors files has instead."""
     lacks = f"{repo} has neither {SINGLE_FILE} nor {INDEX_FILE}: what is stored is not known."
     with suppress(SourceError, *network_errors()):
-        return lacks + pickles_sentence(fetch_names(repo, revision=revision))
+        names = fetch_names(repo, revision=revision)
+        return lacks + pickles_sentence(names) + gguf_sentence(repo, names)
     return lacks

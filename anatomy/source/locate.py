@@ -13,6 +13,7 @@ from anatomy.blueprint import Blueprint, Origin
 from anatomy.errors import SourceError
 from anatomy.source import catalog, hub
 from anatomy.source.folder import FILE_SUFFIXES, read_path
+from anatomy.source.hub_gguf import read_hub_gguf, split_file
 from anatomy.source.overrides import apply_overrides
 from anatomy.source.spelling import close_matches
 
@@ -27,8 +28,8 @@ def load(
 ) -> Blueprint:
     """What is known of the model that `reference` names, its weights never read.
 
-    `reference` is a catalog id, a hub id with optional '@revision', a folder, a config.json, a *.safetensors
-    file or a *.safetensors.index.json. `overrides` are facts to set in the config ({'num_hidden_layers': 4};
+    `reference` is a catalog id, a hub id with optional '@revision' (and ':FILE.gguf'), a folder, a config.json, a
+    *.safetensors file, a *.safetensors.index.json or a *.gguf file. `overrides` are facts to set in the config ({'num_hidden_layers': 4};
     dotted keys reach nested configs). `headers` says whether to read a checkpoint's headers where there is a
     config too; `progress` hears of what is read from the hub. Raises `SourceError` when the reference cannot be
     read, with what to do about it.
@@ -44,8 +45,11 @@ def _read(reference: str, revision: str | None, headers: bool, progress: hub.Pro
                 f"{reference} is a path, which has no revision {revision!r}.", "leave the revision out"
             )
         return read_path(Path(path), headers=headers)
-    repo, revision = _split_revision(reference, revision)
-    _check_id(repo, reference)
+    named, file = split_file(reference)
+    repo, revision = _split_revision(named, revision)
+    _check_id(repo, named)
+    if file is not None:
+        return read_hub_gguf(repo, file, revision=revision)
     return (
         hub.read_cached(repo, revision=revision, headers=headers)
         or _read_catalog(repo, revision)
@@ -109,6 +113,8 @@ def _check_type(blueprint: Blueprint) -> Blueprint:
     """A config must say what it configures, unless headers say what there is."""
     if blueprint.config is None or blueprint.config.get("model_type"):
         return blueprint
+    if blueprint.names == "gguf" and blueprint.tensors is not None:
+        return blueprint  # its architecture is llama.cpp's, and said
     if blueprint.tensors is None:
         raise SourceError(
             f"{blueprint.id}'s config does not say its model_type, so no model can be built from it.",
