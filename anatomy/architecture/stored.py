@@ -42,6 +42,7 @@ class Stored:
             "bytes": self.stored_bytes,
             "by_dtype": dict(self.by_dtype),
             "bytes_by_dtype": dict(self.bytes_by_dtype),
+            "bits_per_weight": 8 * self.stored_bytes / self.elements if self.elements else None,
             "difference": [{"what": what, "elements": count} for what, count in self.difference],
             "surplus": list(self.surplus),
         }

@@ -13,10 +13,14 @@ from anatomy.render import Format
 @click.command(
     "show",
     cls=GroupedCommand,
-    epilog="MODEL: a model hub's id, a folder, a config.json or a *.safetensors file.",
+    epilog="MODEL: a model hub's id, a folder, a config.json, a *.safetensors or a *.gguf file. Of a "
+    "repository of GGUF files name one: organisation/name:FILE.gguf, or by a word in its name, organisation/name:Q4_K_M.",
 )
 @click.argument("model")
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Levels of the module tree to show.")
+@click.option(
+    "--build", is_flag=True, help="Build the model's class even where the checkpoint's headers say enough."
+)
 @model_options
 @output_options
 def command(

@@ -22,6 +22,7 @@ from anatomy.report.document import (
     named,
     share_of,
 )
+from anatomy.report.stored_types import types_table
 from anatomy.units import bytes_column, format_bytes, format_count
 
 SCHEMA_VERSION = 1
@@ -60,6 +61,8 @@ def show_document(
     blocks += [components, _tree(anatomy, depth)]
     if anatomy.stored is not None:
         blocks.append(_stored(anatomy, anatomy.stored))
+        if types := types_table(anatomy.stored):
+            blocks.append(types)
     if anatomy.tied:
         blocks.append(_tied(anatomy))
     if anatomy.notes:
