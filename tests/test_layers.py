@@ -10,14 +10,37 @@ import anatomy
 ROOT = Path(anatomy.__file__).parent
 
 ORDER = (
-    *("errors", "units", "dtypes", "ggml", "versions", "blueprint", "older", "source", "architecture", "memory"),
+    *(
+        "errors",
+        "units",
+        "dtypes",
+        "ggml",
+        "versions",
+        "blueprint",
+        "older",
+        "source",
+        "architecture",
+        "formats",
+        "memory",
+    ),
     *("answers", "training", "rehearsal", "hardware", "planning", "trainers", "profiling", "validation"),
     *("report", "render", "api", "integrations", "cli", "__main__"),
 )
 FORBIDDEN = {("architecture", "source"), ("cli", "integrations")}
 """Beyond the order: the anatomy of a model does not know where its description came from; commands stand beside
 what runs inside the user's own program."""
-PURE = ("errors", "units", "dtypes", "ggml", "blueprint", "memory", "planning", "validation", "report")
+PURE = (
+    "errors",
+    "units",
+    "dtypes",
+    "ggml",
+    "blueprint",
+    "formats",
+    "memory",
+    "planning",
+    "validation",
+    "report",
+)
 """Rooms that only calculate."""
 IMPURE_MODULES = frozenset(
     "torch transformers peft bitsandbytes accelerate pandas rich click textual huggingface_hub safetensors "

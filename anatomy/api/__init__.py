@@ -6,6 +6,7 @@ torch, transformers and peft are imported inside the verbs that need them.
 from anatomy.api.compared import compare
 from anatomy.api.configured import read_config
 from anatomy.api.description import Progress, load, show
+from anatomy.api.examined import Examined, examine
 from anatomy.api.exported import check_export, export
 from anatomy.api.facts import env, gpus, models
 from anatomy.api.frames import frame, frame_records
@@ -15,6 +16,6 @@ from anatomy.api.profiled import profile
 from anatomy.api.validated import find_grid, validate, validate_records
 
 __all__ = [
-    "REHEARSED_ON", "Progress", "check_export", "compare", "env", "export", "find_grid", "frame", "frame_records",
+    "REHEARSED_ON", "Examined", "Progress", "check_export", "compare", "env", "examine", "export", "find_grid", "frame", "frame_records",
     "gpus", "load", "models", "optimizers", "plan", "profile", "read_config", "show", "validate", "validate_records",
 ]  # fmt: skip

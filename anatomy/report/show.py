@@ -52,8 +52,6 @@ def show_document(
 
     `depth` limits the levels of the tree; None shows all. `overrides`: what the user set in its config by hand.
     """
-    changed = dict(overrides or {})
-    content = anatomy.to_dict()
     components = _components(anatomy)
     blocks: list[Block] = [Facts(items=tuple(_facts(anatomy)))]
     if anatomy.unclassified:
@@ -68,15 +66,21 @@ def show_document(
     if anatomy.notes:
         blocks.append(Notes(title="Notes", items=anatomy.notes))
     return Document(
-        title=named(anatomy.id, changed),
+        title=named(anatomy.id, overrides or {}),
         blocks=tuple(blocks),
         table=components,
-        data={
-            "schema_version": SCHEMA_VERSION,
-            **content,
-            "model": {**content["model"], "overrides": changed},
-        },
+        data=show_data(anatomy, overrides),
     )
+
+
+def show_data(anatomy: Anatomy, overrides: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The content of `show --json`, whatever was asked for beside it."""
+    content = anatomy.to_dict()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **content,
+        "model": {**content["model"], "overrides": dict(overrides or {})},
+    }
 
 
 def _facts(anatomy: Anatomy) -> Iterator[tuple[str, str]]:
