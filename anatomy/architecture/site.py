@@ -94,7 +94,10 @@ _BLOCK_WORDS = ("attention_block", "ffn_block", "mixer_block")
 
 # The spellings that are looked up next to a fused projection, to learn its inner width.
 _CANDIDATES: dict[str, tuple[str, ...]] = {
-    "output": ("o_proj", "out_proj", "c_proj", "dense", "Wo", "wo", "out", "o", "proj", "attention_output"),
+    "output": (
+        *("o_proj", "out_proj", "c_proj", "dense", "Wo", "wo", "out", "o", "proj", "attention_output"),
+        "attn_output",
+    ),
     "down": (
         "down_proj",
         "Wo",

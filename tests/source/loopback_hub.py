@@ -112,6 +112,9 @@ def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
 
         def answer(self) -> None:
             hub.requests.append((self.command, self.path, self.headers.get("Range")))
+            if self.path.startswith("/api/models/"):
+                self.list_files(hub.root / self.path.removeprefix("/api/models/").partition("/tree/")[0])
+                return
             repo, _, rest = self.path.lstrip("/").partition("/resolve/")
             revision, _, file = rest.partition("/")
             path = hub.root / repo / file
@@ -131,6 +134,13 @@ def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
                 self.reply(302, {"Location": f"/store/{repo}/{file}", "X-Repo-Commit": COMMIT})
             else:
                 self.send_file(path)
+
+        def list_files(self, folder: Path) -> None:
+            listed = hub.home / "listed.json"
+            listed.parent.mkdir(parents=True, exist_ok=True)
+            entries = [{"type": "file", "path": file.name} for file in sorted(folder.iterdir())]
+            listed.write_text(json.dumps(entries))
+            self.send_file(listed)
 
         def send_file(self, path: Path) -> None:
             size = path.stat().st_size
