@@ -4,12 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from tiny_models import MIB, TINY_LLAMA, make_gpu
 
 from anatomy.memory.allocator import replay
 from anatomy.memory.timeline import Block, Category, Mark, Phase, Timeline
 from anatomy.planning.plan import ModelName, Plan, place
 from anatomy.training.recipe import Recipe
+
+settings.register_profile("untimed", deadline=None)  # the first example pays for imports and caches
+settings.load_profile("untimed")
 
 
 @pytest.fixture

@@ -1,14 +1,24 @@
 """A program run on meta tensors aside, unrecorded, because one fact about its outcome is wanted before the rehearsal."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from anatomy.answers.literals import literals_known
 from anatomy.answers.questions import Questions
 
 
-class Aside(TorchDispatchMode):
+@contextmanager
+def aside() -> Iterator[None]:
+    """Meanwhile programs run on meta tensors without gradients, and nothing is written down."""
+    with torch.no_grad(), literals_known(), _Aside():
+        yield
+
+
+class _Aside(TorchDispatchMode):
     """Operators on meta tensors, with the questions that they ask of their data answered; nothing is written down."""
 
     def __init__(self) -> None:
@@ -20,5 +30,5 @@ class Aside(TorchDispatchMode):
 
 
 def to_meta(batch: dict[str, Any]) -> dict[str, Any]:
-    """The batch's tensors on meta; call it under `Aside`, which then knows their values."""
+    """The batch's tensors on meta; call it under `aside()`, which then knows their values."""
     return {name: t.to("meta") if isinstance(t, torch.Tensor) else t for name, t in batch.items()}

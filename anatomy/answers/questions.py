@@ -95,6 +95,7 @@ class Questions:
             _aten._local_scalar_dense.default: self._scalar,
             _aten.nonzero.default: self._on_values,
             _aten.masked_select.default: self._on_values,
+            _aten.repeat_interleave.Tensor: self._repeats,
             _aten.unique_consecutive.default: self._on_values,
             _aten._unique2.default: self._on_values,
             _aten.index.Tensor: self._index,
@@ -133,6 +134,14 @@ class Questions:
             raise _refusal(func.name()) from None
         return torch.utils._pytree.tree_map_only(torch.Tensor, self._to_meta, known)
 
+    def _repeats(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """The positions of rows that are repeated; how many they are is data unless it is said."""
+        return (
+            self._on_values(func, args, kwargs)
+            if kwargs.get("output_size") is None
+            else func(*args, **kwargs)
+        )
+
     def _copy(self, func: Any, args: Any, kwargs: Any) -> Any:
         """A copy; to the host (`.cpu()`, `.tolist()`) it needs the data."""
         to_host = func is _aten.copy_.default and args[0].device.type == "cpu"
@@ -151,13 +160,18 @@ class Questions:
         indices: list[Any] = []
         for index in args[1]:
             if index is not None and index.dtype in (torch.bool, torch.uint8) and index.device.type == "meta":
-                indices += self._on_values(_aten.nonzero.default, (index,), {}).unbind(1)
+                indices += self._positions(index)
             else:
                 indices.append(index)
         args = (args[0], indices, *args[2:])
         out = func(*args, **kwargs)
         self.values.follow(func, args, kwargs, out)
         return out
+
+    def _positions(self, mask: torch.Tensor) -> list[torch.Tensor]:
+        """Where a boolean index is true, a tensor for each of its dimensions."""
+        found = self._on_values(_aten.nonzero.default, (mask,), {})
+        return [self._to_meta(column) for column in self.values.of(found).unbind(1)]  # type: ignore[union-attr]
 
     def _to_meta(self, known: torch.Tensor) -> torch.Tensor:
         out = torch.empty_like(known, device="meta")

@@ -13,12 +13,20 @@ from torch.utils._pytree import tree_map_only
 
 LARGEST = 2**24
 """Bytes above which a value is not followed (16 MiB of booleans are a 4096 x 4096 mask)."""
+LARGEST_INTEGER = 2**27
+"""The same for integers: the masks of an image's tiles, pixel by pixel."""
 LARGEST_FLOAT = 2**20
 """The same for floating-point tensors: a mask of ones is small, a state of zeros is not asked about."""
 
 _ATTRIBUTE = "_anatomy_value"
 _UNDEFINED = frozenset({torch.ops.aten.empty.memory_format, torch.ops.aten.empty_strided.default})
+_COPIES = frozenset({torch.ops.aten._to_copy.default})
 _RANDOM = torch.Tag.nondeterministic_seeded
+
+
+def remember(tensor: torch.Tensor, value: torch.Tensor) -> None:
+    """From now on the meta tensor's data is known to be `value`'s, a CPU tensor alike in shape and dtype."""
+    setattr(tensor, _ATTRIBUTE, value)
 
 
 class UnknownValueError(Exception):
@@ -48,7 +56,8 @@ class Values:
         elif func in _UNDEFINED:
             return
         elif isinstance(out, torch.Tensor):
-            if _worth_following(out) and _RANDOM not in func.tags:
+            worth = _worth_following(out) or _costs_nothing(func, args, out)
+            if worth and _RANDOM not in func.tags:
                 self._attach(func, args, kwargs, [out])
         elif isinstance(out, (tuple, list)) and _RANDOM not in func.tags:
             tensors = [o for o in out if isinstance(o, torch.Tensor)]
@@ -76,7 +85,7 @@ class Values:
             [value] if isinstance(value, torch.Tensor) else [v for v in value if isinstance(v, torch.Tensor)]
         )
         for tensor, known in zip(tensors, values, strict=True):
-            setattr(tensor, _ATTRIBUTE, known)
+            remember(tensor, known)
 
     def _follow_mutation(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         written = [t for t in _written(func, args, kwargs) if getattr(t, _ATTRIBUTE, None) is not None]
@@ -95,8 +104,24 @@ class Values:
 
 
 def _worth_following(tensor: torch.Tensor) -> bool:
-    limit = LARGEST_FLOAT if tensor.is_floating_point() else LARGEST
+    limit = LARGEST if tensor.dtype == torch.bool else LARGEST_INTEGER
+    limit = LARGEST_FLOAT if tensor.is_floating_point() else limit
     return bool(tensor.device.type == "meta" and tensor.numel() * tensor.element_size() <= limit)
+
+
+def _costs_nothing(func: Any, args: tuple[Any, ...], out: torch.Tensor) -> bool:
+    """Whether `out`'s value is there already: a view's, and that of an input which came from the host as it was."""
+    if out.device.type != "meta":
+        return False
+    if func._schema.returns[0].alias_info is not None:
+        return True
+    source = args[0] if args else None
+    return (
+        func in _COPIES
+        and isinstance(source, torch.Tensor)
+        and source.device.type == "cpu"
+        and source.dtype == out.dtype
+    )
 
 
 def _written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[torch.Tensor]:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from anatomy.api.media import settle_media
 from anatomy.api.stored import over_checkpoint
 from anatomy.blueprint import Blueprint
 from anatomy.training.recipe import Recipe
@@ -89,6 +90,7 @@ def stage(
 
     recipe, stored = over_checkpoint(blueprint.config or {}, recipe, chosen, capability)
     skeleton = _skeleton(blueprint, recipe, trust_remote_code)
+    recipe, media, without = settle_media(skeleton.model, recipe, chosen)
     components = module_components(skeleton.model, skeleton.config)
     recipe, adapted, warnings = _adapted(skeleton, components, recipe, chosen)
     return Staged(
@@ -96,8 +98,8 @@ def stage(
         skeleton=skeleton,
         components=components,
         recipe=recipe,
-        adapted={**stored, **adapted},
-        warnings=warnings,
+        adapted={**stored, **media, **adapted},
+        warnings=(*without, *warnings),
         trust_remote_code=trust_remote_code,
     )
 

@@ -9,6 +9,7 @@ from unittest.mock import patch
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
+from anatomy.answers.literals import literals_known
 from anatomy.memory.timeline import Category, Phase, Timeline
 from anatomy.rehearsal.adapted import AdaptedNames
 from anatomy.rehearsal.attribution import Attribution, phase_of_loss
@@ -137,6 +138,7 @@ class Rehearsing:
             stack.enter_context(own_overrides())
             if self.device == "meta":
                 stack.enter_context(acting(self.stage))
+                stack.enter_context(literals_known())
             stack.enter_context(self.attribution)
             stack.enter_context(self.recorder)
             yield stack

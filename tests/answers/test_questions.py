@@ -6,6 +6,7 @@ from families import make, tiny_recipe
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anatomy.answers.literals import literals_known
 from anatomy.errors import RehearsalError
 from anatomy.rehearsal.attribution import Attribution
 from anatomy.rehearsal.cuda import Stage, Target
@@ -90,3 +91,23 @@ def test_the_scaler_s_question_is_listed_as_an_assumption() -> None:
 def test_without_the_scaler_nothing_is_assumed_about_overflow() -> None:
     rehearsal = rehearse(make("llama", "meta"), tiny_recipe("llama"), component_of=lambda _: "")
     assert not any("overflow" in line for line in rehearsal.assumptions)
+
+
+@given(ids)
+def test_what_a_boolean_index_selects_is_known(values: list[int]) -> None:
+    known = torch.tensor(values)
+    with recorder():
+        tensor = known.to("meta")
+        selected = tensor[tensor.ne(3)]
+        assert selected.tolist() == known[known.ne(3)].tolist()
+
+
+@given(ids)
+def test_tensors_made_of_numbers_are_known(values: list[int]) -> None:
+    with literals_known(), recorder():
+        assert torch.tensor(values, device="meta").tolist() == values
+        assert torch.as_tensor(values, device="meta").sum().item() == sum(values)
+        repeated = torch.arange(len(values), device="meta").repeat_interleave(
+            torch.tensor([v % 3 for v in values], device="meta")
+        )
+        assert repeated.tolist() == [i for i, v in enumerate(values) for _ in range(v % 3)]

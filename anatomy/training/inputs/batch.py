@@ -1,24 +1,29 @@
 """The batch that a collator would hand to the model: real ids, on the CPU, of the recipe's size.
 
-Values matter little for memory but not nothing: a model may ask where the padding is. The ids here are ordinary
-tokens: no padding, no end-of-text in the middle, no image placeholders.
+Values matter little for memory but not nothing: a model may ask where the padding is, or where a picture stands. The ids
+here are ordinary tokens, and as many placeholders as the pictures or the sound of a sequence take.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from anatomy.errors import RecipeError
+from anatomy.training.inputs.labels import class_labels, class_with_a_loss
+from anatomy.training.inputs.media import Media, media_of
+from anatomy.training.inputs.tokens import ordinary_ids, tokens
 from anatomy.training.padding_free import check_padding_free, flattened
 from anatomy.training.recipe import Recipe
+
+Batch = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchPlan:
     """How to make this model's batch, and what was assumed in deciding so."""
 
-    make: Callable[[], dict[str, Any]]
+    make: Callable[[], Batch]
     """Returns a fresh batch of CPU tensors, each call."""
     assumptions: tuple[str, ...]
     tokens: int
@@ -34,50 +39,43 @@ def plan_batch(model: Any, recipe: Recipe) -> BatchPlan:
     if "labels" not in accepted:
         raise RecipeError(
             f"{type(model).__name__} computes no loss, so there is nothing to train.",
-            hint=_class_with_a_loss(model.config.model_type),
+            hint=class_with_a_loss(model.config.model_type),
         )
-    for kind in _KINDS:
-        if kind.applies(model, accepted):
-            return kind.plan(model, accepted, recipe)
-    raise RecipeError(
-        f"{type(model).__name__} takes inputs that are not modelled: {', '.join(list(accepted)[:6])}.",
-        hint="`anatomy show` still takes the model apart",
-    )
+    if "input_ids" in accepted:
+        return _text(model, accepted, recipe)
+    media = media_of(model, recipe)
+    if media is None:
+        raise RecipeError(
+            f"{type(model).__name__} takes inputs that are not modelled: {', '.join(list(accepted)[:6])}.",
+            hint="`anatomy show` still takes the model apart",
+        )
+    return _media_alone(model, media, recipe)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Kind:
-    applies: Callable[[Any, Any], bool]
-    plan: Callable[[Any, Any, Recipe], BatchPlan]
-
-
-def _text(model: Any, accepted: Any, recipe: Recipe) -> BatchPlan:
+def _text(model: Any, accepted: Mapping[str, Any], recipe: Recipe) -> BatchPlan:
+    """Token ids, with what media come beside them."""
     size = (recipe.batch_size, recipe.seq_len)
-    ids = _ordinary_ids(model.config)
-    classes = _class_labels(model)
+    ids = ordinary_ids(model.config)
+    classes = class_labels(model)
+    media = media_of(model, recipe)
     if recipe.padding_free:
         check_padding_free(model, accepted, recipe, of_tokens=classes is None)
-    length = f"{recipe.seq_len:,} tokens"
-    assumptions = [
-        f"sequences are padded to {length}, so attention needs a mask"
-        if recipe.padded
-        else f"every sequence is {length} long, without padding"
-    ]
-    if recipe.padding_free:
-        assumptions.append("the sequences of a micro-batch come as one row, told apart by their positions")
-    if model.config.is_encoder_decoder:
-        assumptions.append(f"the decoder's target is as long as the input: {recipe.seq_len:,} tokens")
-    if getattr(model.config, "vision_config", None) is not None:
-        assumptions.append("the batch holds text only, no images")
+    if media is not None and media.tokens >= recipe.seq_len:
+        raise RecipeError(
+            f"{media.words} take {media.tokens:,} tokens, which leaves no text in a sequence of {recipe.seq_len:,}.",
+            hint="raise --seq-len, or make them smaller",
+        )
 
-    def make() -> dict[str, Any]:
+    def make() -> Batch:
         import torch
 
-        tokens = _tokens(ids, size)
-        batch = {"input_ids": tokens}
+        row = tokens(ids, size)
+        batch: Batch = {"input_ids": row}
         if "attention_mask" in accepted:
             batch["attention_mask"] = torch.ones(size, dtype=torch.int64)
-        batch["labels"] = tokens.clone() if classes is None else classes(size)
+        batch["labels"] = row.clone() if classes is None else classes(size)
+        if media is not None:
+            _add_media(model, batch, media, accepted)
         if recipe.padded:
             _pad_last(batch)
         _shift_for_decoder(model, batch, recipe)
@@ -87,10 +85,48 @@ def _text(model: Any, accepted: Any, recipe: Recipe) -> BatchPlan:
             batch["next_sentence_label"] = torch.zeros(size[0], dtype=torch.int64)
         return flattened(batch) if recipe.padding_free else batch
 
-    return BatchPlan(make=make, assumptions=tuple(assumptions), tokens=size[0] * size[1])
+    said = _text_assumptions(model, media, recipe)
+    return BatchPlan(make=make, assumptions=said, tokens=size[0] * size[1])
 
 
-def _pad_last(batch: dict[str, Any]) -> None:
+def _text_assumptions(model: Any, media: Media | None, recipe: Recipe) -> tuple[str, ...]:
+    length = f"{recipe.seq_len:,} tokens"
+    said = [
+        f"sequences are padded to {length}, so attention needs a mask"
+        if recipe.padded
+        else f"every sequence is {length} long, without padding"
+    ]
+    if recipe.padding_free:
+        said.append("the sequences of a micro-batch come as one row, told apart by their positions")
+    if model.config.is_encoder_decoder:
+        said.append(f"the decoder's target is as long as the input: {recipe.seq_len:,} tokens")
+    if media is not None:
+        among = f", {media.tokens:,} of its tokens" if media.tokens else ""
+        said.append(f"{media.words}{among}")
+    elif getattr(model.config, "vision_config", None) is not None:
+        said.append("the batch holds text only, no images")
+    return tuple(said)
+
+
+def _add_media(model: Any, batch: Batch, media: Media, accepted: Mapping[str, Any]) -> None:
+    """The media of every sequence, and placeholders for them at the beginning of its text."""
+    sequences = batch["input_ids"].shape[0]
+    batch.update(_repeated(media, sequences))
+    if media.tokens:
+        batch["input_ids"][:, 1 : 1 + media.tokens] = media.token_id
+        if batch["labels"].shape == batch["input_ids"].shape:
+            batch["labels"][:, 1 : 1 + media.tokens] = -100
+    for name in ("token_type_ids", "mm_token_type_ids"):  # what stands for media is of a kind of its own
+        if name in accepted:
+            batch[name] = (batch["input_ids"] == media.token_id).long()
+
+
+def _repeated(media: Media, sequences: int) -> Batch:
+    """A collator joins the media of all sequences along their first dimension."""
+    return {name: t.repeat(sequences, *[1] * (t.dim() - 1)) for name, t in media.tensors.items()}
+
+
+def _pad_last(batch: Batch) -> None:
     """The last position of the last sequence becomes padding: how much is padded does not change a mask's size."""
     if "attention_mask" in batch:
         batch["attention_mask"][-1, -1] = 0
@@ -98,145 +134,49 @@ def _pad_last(batch: dict[str, Any]) -> None:
         batch["labels"][-1, -1] = -100
 
 
-def _image(model: Any, accepted: Any, recipe: Recipe) -> BatchPlan:
-    config = model.config
-    side = config.image_size
-    height, width = side if isinstance(side, (list, tuple)) else (side, side)
-    shape = (recipe.batch_size, getattr(config, "num_channels", 3), height, width)
-    patch = getattr(config, "patch_size", None)
+def _media_alone(model: Any, media: Media, recipe: Recipe) -> BatchPlan:
+    """Pictures with classes, or sound or pictures with a text to write."""
+    classes = class_labels(model)
+    size = (recipe.batch_size, _target_length(model.config, recipe))
+    ids = () if classes is not None else ordinary_ids(model.config)
 
-    def make() -> dict[str, Any]:
-        import torch
-
-        return {
-            "pixel_values": torch.zeros(shape, dtype=model.dtype),
-            "labels": torch.zeros(shape[0], dtype=torch.int64),
-        }
-
-    per_image = (height // patch) * (width // patch) if isinstance(patch, int) else 1
-    return BatchPlan(
-        make=make,
-        assumptions=(
-            f"images of {height} x {width} pixels, the config's own size; the sequence length is not used",
-        ),
-        tokens=recipe.batch_size * per_image,
-    )
-
-
-def _speech(model: Any, accepted: Any, recipe: Recipe) -> BatchPlan:
-    config = model.config
-    frames = 2 * config.max_source_positions  # the stem's second convolution halves the number of frames
-    target = min(recipe.seq_len, config.max_target_positions)
-    ids = _ordinary_ids(config)
-
-    def make() -> dict[str, Any]:
-        import torch
-
-        shape = (recipe.batch_size, config.num_mel_bins, frames)
-        batch = {
-            "input_features": torch.zeros(shape, dtype=model.dtype),
-            "labels": _tokens(ids, (recipe.batch_size, target)),
-        }
+    def make() -> Batch:
+        batch = _repeated(media, recipe.batch_size)
+        batch["labels"] = tokens(ids, size) if classes is None else classes(size)
         _shift_for_decoder(model, batch, recipe)
         return batch
 
+    if classes is not None:
+        return BatchPlan(
+            make=make,
+            assumptions=(f"{media.words}; the sequence length is not used",),
+            tokens=recipe.batch_size * _patches(model.config, media),
+        )
+    most = ", the most the decoder takes" if size[1] < recipe.seq_len else ""
     return BatchPlan(
         make=make,
-        assumptions=(
-            f"audio of {frames:,} feature frames, the most the encoder takes",
-            f"targets of {target:,} tokens"
-            + (", the most the decoder takes" if target < recipe.seq_len else ""),
-        ),
-        tokens=recipe.batch_size * target,
+        assumptions=(media.words, f"targets of {size[1]:,} tokens{most}"),
+        tokens=size[0] * size[1],
     )
 
 
-_KINDS: tuple[_Kind, ...] = (
-    _Kind(
-        applies=lambda m, a: "input_features" in a and hasattr(m.config, "max_source_positions"),
-        plan=_speech,
-    ),
-    _Kind(
-        applies=lambda m, a: "pixel_values" in a and "input_ids" not in a and hasattr(m.config, "image_size"),
-        plan=_image,
-    ),
-    _Kind(applies=lambda m, a: "input_ids" in a, plan=_text),
-)
+def _target_length(config: Any, recipe: Recipe) -> int:
+    """Tokens that a decoder writes: what the recipe says, or the most that the decoder takes."""
+    parts = (config, getattr(config, "decoder", None), config.get_text_config())
+    names = ("max_target_positions", "max_position_embeddings")
+    limits = [getattr(part, name, None) for part in parts for name in names]
+    return min([recipe.seq_len, *(limit for limit in limits if isinstance(limit, int) and limit > 0)])
 
 
-def _class_with_a_loss(model_type: str) -> str:
-    """A hint that names a class of this model type which can be trained."""
-    from transformers.models.auto import modeling_auto as auto
-
-    for names in (
-        auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
-        auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-        auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES,
-        auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES,
-    ):
-        name = names.get(model_type)
-        if isinstance(name, str):
-            return f"name a class with a head: --set 'architectures=[\"{name}\"]'"
-    return "name a class with a head with --set 'architectures=[...]'"
+def _patches(config: Any, media: Media) -> int:
+    """Tokens of a picture for a tower of square patches; 1 for others."""
+    patch, pixels = getattr(config, "patch_size", None), media.tensors.get("pixel_values")
+    if not isinstance(patch, int) or pixels is None or pixels.dim() != 4:
+        return 1
+    return int(pixels.shape[-2] // patch) * int(pixels.shape[-1] // patch)
 
 
-def _shift_for_decoder(model: Any, batch: dict[str, Any], recipe: Recipe) -> None:
+def _shift_for_decoder(model: Any, batch: Batch, recipe: Recipe) -> None:
     """What DataCollatorForSeq2Seq adds: a model that gets no labels, because a smoother does, cannot shift them itself."""
     if recipe.label_smoothing and hasattr(model, "prepare_decoder_input_ids_from_labels"):
         batch["decoder_input_ids"] = model.prepare_decoder_input_ids_from_labels(labels=batch["labels"])
-
-
-def _class_labels(model: Any) -> Callable[[tuple[int, int]], Any] | None:
-    """What makes labels for a batch of (sequences, tokens) where they are classes; None where they are token ids."""
-    from transformers.models.auto import modeling_auto as auto
-
-    name = type(model).__name__
-    if name in auto.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES.values():
-        return _zeros
-    per_sequence = (
-        auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
-        auto.MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES,
-    )
-    if not any(name in names.values() for names in per_sequence):
-        return None
-    many, problem = model.config.num_labels, getattr(model.config, "problem_type", None)
-    if problem == "multi_label_classification" or (problem == "regression" and many > 1):
-        return lambda size: _zeros((size[0], many)).float()
-    if problem == "regression" or (
-        problem is None and many == 1
-    ):  # a target is a number, as transformers takes it
-        return lambda size: _zeros(size[:1]).float()
-    return lambda size: _zeros(size[:1])
-
-
-def _zeros(size: tuple[int, ...]) -> Any:
-    import torch
-
-    return torch.zeros(size, dtype=torch.int64)
-
-
-def _ordinary_ids(config: Any) -> tuple[int, ...]:
-    """Some token ids that mean nothing special to this model."""
-    text = config.get_text_config()
-    special = {
-        v for c in (config, text) for k, v in vars(c).items() if k.endswith("token_id") and isinstance(v, int)
-    }
-    special |= {
-        v
-        for c in (config, text)
-        for k, v in vars(c).items()
-        if k.endswith("token_index") and isinstance(v, int)
-    }
-    vocabulary = text.vocab_size
-    start = min(vocabulary // 2, 1000)
-    ordinary = tuple(i for i in range(start, min(vocabulary, start + 64)) if i not in special)
-    if not ordinary:
-        raise RecipeError(f"a vocabulary of {vocabulary} tokens leaves no ordinary token to train on.")
-    return ordinary
-
-
-def _tokens(ids: tuple[int, ...], size: tuple[int, int]) -> Any:
-    import torch
-
-    cycle = torch.tensor(ids, dtype=torch.int64)
-    return cycle[torch.arange(size[0] * size[1]) % len(ids)].view(size)

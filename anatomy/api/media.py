@@ -1,0 +1,48 @@
+"""Images and sound of a run whose recipe does not say how many: one a sequence, where the model takes them."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+from anatomy.errors import RecipeError
+from anatomy.training.recipe import Recipe
+
+Settled = tuple[Recipe, dict[str, str], tuple[str, ...]]
+"""The recipe; settings that nobody chose -> why they have the value they have; warnings."""
+
+
+def settle_media(model: Any, recipe: Recipe, chosen: Collection[str]) -> Settled:
+    """The recipe with its number of images settled, and a sequence that is long enough for them.
+
+    Raises RecipeError where images were asked for and the model takes none, or they cannot be made.
+    """
+    from anatomy.training.inputs.media import media_of, medium_of, reads_text
+
+    named = sorted({"images", "image_size", "audio_seconds"} & set(chosen))
+    if medium_of(model) is None:
+        if any(getattr(recipe, name) for name in named):
+            raise RecipeError(
+                f"{type(model).__name__} takes neither images nor sound, so {named[0]} means nothing.",
+                hint=f"leave {named[0]} out",
+            )
+        return recipe, {}, ()
+    if recipe.images == 0:
+        return recipe, {}, ()
+    try:
+        media = media_of(model, recipe)
+    except RecipeError as error:
+        if named or not reads_text(model):
+            raise
+        return replace(recipe, images=0), {}, (f"planned with text alone: {error.message}",)
+    if recipe.images is not None or not reads_text(model):
+        return recipe, {}, ()
+    settled, why = replace(recipe, images=1), {"images": "the model takes them, and nothing says how many"}
+    if media is not None and media.tokens >= recipe.seq_len and "seq_len" not in chosen:
+        longer = -(-(media.tokens + MOST_TEXT) // MOST_TEXT) * MOST_TEXT
+        settled = replace(settled, seq_len=longer)
+        why["seq_len"] = f"one image takes {media.tokens:,} tokens"
+    return settled, why, ()
+
+
+MOST_TEXT = 512
+"""Tokens of text that are left beside an image, at least, in a sequence that nobody chose the length of."""

@@ -1,0 +1,195 @@
+"""The pictures or the sound of one sequence, and the tokens that stand for them in its text.
+
+How many tokens a picture takes is the model's to say: its own `get_image_features` is run on meta, aside, and the rows
+that it returns are counted.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from anatomy.errors import AnatomyError, RecipeError
+from anatomy.training.inputs.processors import (
+    DEFAULT_SECONDS,
+    feature_extractor,
+    image_processor,
+    picture_size,
+)
+from anatomy.training.recipe import Recipe
+
+MEDIA = "anatomy_media"
+"""Attribute of a model in which its media are kept once they were made: the model's answer does not change."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Media:
+    """What comes beside the text of one sequence."""
+
+    tensors: Mapping[str, Any]
+    """CPU tensors by the name of the model's input, of one sequence."""
+    tokens: int
+    """Tokens of the sequence that stand for them; 0 where the model takes them in another way."""
+    token_id: int | None
+    """The id of such a token."""
+    words: str
+    """What they are, as shown to the user."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Medium:
+    """A kind of input beside text, and how models name it."""
+
+    inputs: tuple[str, ...]
+    """The names that a model's forward may have for it."""
+    features: str
+    """The model's method that turns it into embeddings."""
+    token: tuple[str, ...]
+    """The config's names for the token that stands for it."""
+    make: Callable[[Any, Recipe], tuple[Mapping[str, Any], str]]
+    """The model and the recipe -> what the processor makes for one sequence, and what it is in words."""
+
+
+def _pictures(model: Any, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
+    processor = image_processor(model)
+    height, width, why = picture_size(model, processor)
+    if recipe.image_size is not None:
+        (height, width), why = recipe.image_size, "as asked"
+    count = recipe.images or 1
+    made = processor([_picture(height, width)] * count, return_tensors="pt")
+    many = "one image" if count == 1 else f"{count:,} images"
+    made = made if isinstance(made, Mapping) else {"pixel_values": made}
+    return made, f"{many} of {height:,} x {width:,} pixels a sequence ({why})"
+
+
+def _picture(height: int, width: int) -> Any:
+    """uint8 [height, width, 3] in which no part is of one colour: some models leave out tiles that are."""
+    import numpy as np
+
+    rows, columns, colours = np.ogrid[:height, :width, :3]
+    return ((rows * 7 + columns * 13 + colours * 5) % 251).astype(np.uint8)
+
+
+def _sound(model: Any, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
+    import numpy as np
+
+    extractor = feature_extractor(model)
+    rate = getattr(extractor, "sampling_rate", 16_000)
+    window = getattr(extractor, "chunk_length", None)
+    own = float(window) if isinstance(window, (int, float)) else None
+    seconds = recipe.audio_seconds or own or DEFAULT_SECONDS
+    why = (
+        "as asked"
+        if recipe.audio_seconds
+        else "the extractor's own window"
+        if own
+        else "a length that nothing states"
+    )
+    silence = np.zeros(int(rate * seconds), dtype=np.float32)
+    accepted = inspect.signature(type(extractor).__call__).parameters
+    options = {"return_attention_mask": True} if "return_attention_mask" in accepted else {}
+    made = extractor(silence, sampling_rate=rate, return_tensors="pt", **options)
+    return made, f"{seconds:g} seconds of audio a sequence ({why})"
+
+
+MEDIUMS: tuple[Medium, ...] = (
+    Medium(
+        inputs=("pixel_values", "pixel_values_images", "flattened_patches"),
+        features="get_image_features",
+        token=("image_token_id", "image_token_index"),
+        make=_pictures,
+    ),
+    Medium(
+        inputs=("input_features", "input_values"),
+        features="get_audio_features",
+        token=("audio_token_id", "audio_token_index"),
+        make=_sound,
+    ),
+)
+
+
+_OF_TEXT = frozenset({"input_ids", "attention_mask", "labels"})
+"""Inputs whose names mean the text's where there is text."""
+
+
+def medium_of(model: Any) -> Medium | None:
+    """What the model takes beside text; None for a model of text alone."""
+    accepted = inspect.signature(model.forward).parameters
+    return next((medium for medium in MEDIUMS if any(name in accepted for name in medium.inputs)), None)
+
+
+def media_of(model: Any, recipe: Recipe) -> Media | None:
+    """The media of one sequence of the recipe; None for none. Raises RecipeError where they cannot be made."""
+    medium = medium_of(model)
+    if medium is None or recipe.images == 0:
+        return None
+    asked = (recipe.images or 1, recipe.image_size, recipe.audio_seconds)
+    kept = getattr(model, MEDIA, None)
+    if kept is None or kept[0] != asked:
+        kept = (asked, _made(model, medium, recipe))
+        setattr(model, MEDIA, kept)
+    media: Media = kept[1]
+    return media
+
+
+def _made(model: Any, medium: Medium, recipe: Recipe) -> Media:
+    accepted = inspect.signature(model.forward).parameters
+    try:
+        made, words = medium.make(model, recipe)
+        wanted = accepted.keys() - (_OF_TEXT if reads_text(model) else set())
+        tensors = {name: _as_input(value, model) for name, value in made.items() if name in wanted}
+        if not any(name in tensors for name in medium.inputs):
+            raise RecipeError(
+                f"its processor makes {', '.join(made)}, and {type(model).__name__} takes none of them."
+            )
+        token_id = _token_id(model.config, medium)
+        tokens = 0 if token_id is None else _count_tokens(model, medium, tensors)
+    except AnatomyError:
+        raise
+    except Exception as error:  # whatever a processor or a tower raises for sizes that it cannot take
+        raise RecipeError(
+            f"{type(model).__name__}'s inputs cannot be made: {type(error).__name__}: {error}"
+        ) from error
+    return Media(tensors=tensors, tokens=tokens, token_id=token_id, words=words)
+
+
+def _as_input(value: Any, model: Any) -> Any:
+    """A tensor, floating ones in the model's dtype: most towers cast to it first."""
+    import torch
+
+    tensor = value if isinstance(value, torch.Tensor) else torch.as_tensor(value)
+    return tensor.to(model.dtype) if tensor.is_floating_point() else tensor
+
+
+def _token_id(config: Any, medium: Medium) -> int | None:
+    found = (getattr(config, name, None) for name in medium.token)
+    return next((token for token in found if isinstance(token, int)), None)
+
+
+def _count_tokens(model: Any, medium: Medium, tensors: Mapping[str, Any]) -> int:
+    """Rows of embeddings that the model's own towers make of these inputs."""
+    from anatomy.answers.aside import aside, to_meta
+
+    owner = next((m for m in (model, getattr(model, "model", None)) if hasattr(m, medium.features)), None)
+    if owner is None:
+        return 0
+    method = getattr(owner, medium.features)
+    accepted = inspect.signature(method).parameters
+    with aside():
+        out = method(**to_meta({name: value for name, value in tensors.items() if name in accepted}))
+    return sum(tensor.numel() // tensor.shape[-1] for tensor in _features(out))
+
+
+def _features(out: Any) -> tuple[Any, ...]:
+    """The tensors that are put in the placeholders' places, by transformers' convention `pooler_output`."""
+    import torch
+
+    found = getattr(out, "pooler_output", None)
+    if found is None:
+        found = getattr(out, "last_hidden_state", out)
+    return (found,) if isinstance(found, torch.Tensor) else tuple(found)
+
+
+def reads_text(model: Any) -> bool:
+    """Whether the model takes token ids, so that it can be trained without media."""
+    return "input_ids" in inspect.signature(model.forward).parameters
