@@ -81,6 +81,7 @@ def build_skeleton(
         cls, notes = (remote, []) if remote else _model_class(blueprint, raw, config)
         check_known(blueprint.overrides, config, cls)
         check_heads(config.to_dict())  # where the class's defaults fill in what the config omits
+        config = _own_config(cls, config)
         wanted = named_dtype(raw) if dtype is None else _dtype_name(dtype)
         options: dict[str, Any] = {} if wanted is None else {"dtype": getattr(torch, wanted)}
         options |= _attention(cls, attn, notes)
@@ -157,13 +158,31 @@ def _model_class(blueprint: Blueprint, raw: Mapping[str, Any], config: Any) -> t
     if cls is None:
         return _class_by_task(blueprint, named, config)
     wanted = getattr(cls, "config_class", None)
-    if wanted is not None and not isinstance(config, wanted):
+    if wanted is not None and not isinstance(config, wanted) and not _is_registered(cls, config):
         raise ArchitectureError(
             f"{blueprint.id}'s config contradicts itself: it names the class {named}, which is built from a "
             f"'{wanted.model_type}' config, but its model_type is '{config.model_type}'.",
             hint=f"say which is meant, e.g. --set model_type={wanted.model_type}",
         )
     return cls, []
+
+
+def _is_registered(cls: Any, config: Any) -> bool:
+    """Whether transformers' own tables name this class for a config of this type, though it is another type's."""
+    from transformers.models.auto import modeling_auto
+
+    names = (getattr(modeling_auto, f"{task}_NAMES", {}).get(config.model_type) for _, task in _TASKS)
+    return any(cls.__name__ in ((name,) if isinstance(name, str) else name or ()) for name in names)
+
+
+def _own_config(cls: Any, config: Any) -> Any:
+    """The config that the class is built from: of a model with towers, its text part's where the class is that alone.
+
+    As transformers' `_BaseAutoModelClass.from_config` does.
+    """
+    text = getattr(config, "sub_configs", {}).get("text_config")
+    alone = text is not None and getattr(cls, "config_class", None) is text
+    return config.get_text_config() if alone else config
 
 
 def _class_by_task(blueprint: Blueprint, named: str | None, config: Any) -> tuple[Any, list[str]]:

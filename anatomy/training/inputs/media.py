@@ -12,7 +12,9 @@ from typing import Any
 from anatomy.errors import AnatomyError, RecipeError
 from anatomy.training.inputs.processors import (
     DEFAULT_SECONDS,
+    config_side,
     feature_extractor,
+    first_line,
     image_processor,
     picture_size,
 )
@@ -51,7 +53,12 @@ class Medium:
 
 
 def _pictures(model: Any, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
-    processor = image_processor(model)
+    try:
+        processor = image_processor(model)
+    except RecipeError:
+        if reads_text(model):
+            raise
+        return _pixels(model, recipe)
     height, width, why = picture_size(model, processor)
     if recipe.image_size is not None:
         (height, width), why = recipe.image_size, "as asked"
@@ -60,6 +67,24 @@ def _pictures(model: Any, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
     many = "one image" if count == 1 else f"{count:,} images"
     made = made if isinstance(made, Mapping) else {"pixel_values": made}
     return made, f"{many} of {height:,} x {width:,} pixels a sequence ({why})"
+
+
+def _pixels(model: Any, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
+    """Pixels alone, without a processor: what a classifier of pictures takes, whose class has none or cannot run it."""
+    import torch
+
+    stated = config_side(model)
+    height, width = recipe.image_size or stated or (USUAL_SIDE, USUAL_SIDE)
+    why = (
+        "as asked"
+        if recipe.image_size
+        else "the config's own size"
+        if stated
+        else "a size that nothing states"
+    )
+    shape = (recipe.images or 1, getattr(model.config, "num_channels", 3), height, width)
+    words = f"one image of {height:,} x {width:,} pixels a sequence ({why}), not from its processor"
+    return {"pixel_values": torch.zeros(shape)}, words
 
 
 def _picture(height: int, width: int) -> Any:
@@ -92,6 +117,9 @@ def _sound(model: Any, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
     return made, f"{seconds:g} seconds of audio a sequence ({why})"
 
 
+USUAL_SIDE = 224
+"""Pixels of a side of ImageNet's pictures, on which classifiers are trained."""
+
 MEDIUMS: tuple[Medium, ...] = (
     Medium(
         inputs=("pixel_values", "pixel_values_images", "flattened_patches"),
@@ -108,6 +136,8 @@ MEDIUMS: tuple[Medium, ...] = (
 )
 
 
+_RENAMED = {"attention_mask": "input_features_mask"}
+"""What an extractor calls it -> what the Processor around it hands to models that know the name."""
 _OF_TEXT = frozenset({"input_ids", "attention_mask", "labels"})
 """Inputs whose names mean the text's where there is text."""
 
@@ -137,6 +167,9 @@ def _made(model: Any, medium: Medium, recipe: Recipe) -> Media:
     try:
         made, words = medium.make(model, recipe)
         wanted = accepted.keys() - (_OF_TEXT if reads_text(model) else set())
+        made = {
+            _RENAMED.get(name, name) if _RENAMED.get(name) in wanted else name: v for name, v in made.items()
+        }
         tensors = {name: _as_input(value, model) for name, value in made.items() if name in wanted}
         if not any(name in tensors for name in medium.inputs):
             raise RecipeError(
@@ -147,9 +180,8 @@ def _made(model: Any, medium: Medium, recipe: Recipe) -> Media:
     except AnatomyError:
         raise
     except Exception as error:  # whatever a processor or a tower raises for sizes that it cannot take
-        raise RecipeError(
-            f"{type(model).__name__}'s inputs cannot be made: {type(error).__name__}: {error}"
-        ) from error
+        said = f"{type(error).__name__}: {first_line(error)}"
+        raise RecipeError(f"{type(model).__name__}'s inputs cannot be made: {said}.") from error
     return Media(tensors=tensors, tokens=tokens, token_id=token_id, words=words)
 
 

@@ -187,7 +187,13 @@ def _made(cls: Any, settings: Mapping[str, Any]) -> Any:
     try:
         return cls(**settings)
     except (ImportError, TypeError, ValueError, AttributeError, KeyError) as error:
-        raise RecipeError(f"{cls.__name__} cannot be made: {error}.") from error
+        raise RecipeError(f"{cls.__name__} cannot be made: {first_line(error)}.") from error
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says first, without the advice that follows."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line for line in lines if line), "no message").rstrip(".")
 
 
 def _number(size: Any, name: str) -> int | None:
