@@ -11,6 +11,7 @@ from anatomy.blueprint import Blueprint
 from anatomy.errors import RecipeError
 from anatomy.planning.reading import Reading
 from anatomy.trainers import read
+from anatomy.training.available import check_available
 from anatomy.training.recipe import Recipe
 
 Config = Reading | str | PathLike[str]
@@ -83,6 +84,7 @@ def settled(run: Asked, options: Mapping[str, Any], lengths: Given | None) -> tu
     recipe, chosen = asked_recipe(run.recipe, options, run.chosen)
     if run.config is not None:
         run.config.check_chosen(chosen)
+    check_available(recipe, chosen)
     recipe, chosen, said = with_lengths(recipe, chosen, lengths)
     return replace(run, said=said), recipe, chosen
 

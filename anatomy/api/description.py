@@ -19,11 +19,12 @@ def load(
     overrides: Mapping[str, Any] | None = None,
     revision: str | None = None,
     headers: bool = True,
+    progress: Progress | None = None,
 ) -> Blueprint:
     """What is known of the model that `reference` names; see `anatomy.source.load`. Raises SourceError."""
     from anatomy import source
 
-    return source.load(reference, overrides=overrides, revision=revision, headers=headers)
+    return source.load(reference, overrides=overrides, revision=revision, headers=headers, progress=progress)
 
 
 def show(
@@ -32,17 +33,25 @@ def show(
     overrides: Mapping[str, Any] | None = None,
     revision: str | None = None,
     trust_remote_code: bool = False,
+    build: bool = False,
     progress: Progress | None = None,
 ) -> "Anatomy":
-    """Take a model apart: facts, components, tree. Raises SourceError, ArchitectureError."""
+    """Take a model apart: facts, components, tree. Raises SourceError, ArchitectureError.
+
+    The real class is built on the meta device, unless there is none or its checkpoint's headers say all that it would;
+    `build` builds it then too.
+    """
     from anatomy.architecture.anatomy import anatomy_from
+    from anatomy.architecture.plain import count_plain
     from anatomy.architecture.plausible import check_plausible
 
     tell = progress or silence
     tell(f"reading {reference}")
-    blueprint = load(reference, overrides=overrides, revision=revision)
+    blueprint = load(reference, overrides=overrides, revision=revision, progress=progress)
     if blueprint.config is not None:
         check_plausible(blueprint.config)
+        if not (build or trust_remote_code) and (counted := count_plain(blueprint)) is not None:
+            return counted
         tell("building the model without its weights")
     return anatomy_from(blueprint, trust_remote_code=trust_remote_code)
 

@@ -36,7 +36,7 @@ class Anatomy:
     model_type: str | None
     """The config's model type; None when only headers are known."""
     architecture: str | None
-    """Class that was built; None when it was counted from headers."""
+    """Class that was built, or that the config names where headers were enough; None when only headers are known."""
     facts: Facts
     """The numbers that describe it."""
     tree: ModuleNode

@@ -99,15 +99,17 @@ def _subject(name: str, recipe: Recipe) -> str:
 
 
 def _following(given: Mapping[str, Any], base: Recipe) -> dict[str, Any]:
-    """What changes in `base` with the method: defaults that stand there, and settings of another type's config."""
+    """What changes in `base` with what is given: with the method its defaults, and settings of another type's config."""
     unmixed = given.get("precision") in ("fp32", "bf16", "fp16")
-    loaded: dict[str, Any] = {"load_dtype": None} if unmixed else {}
+    with_it: dict[str, Any] = {"load_dtype": None} if unmixed else {}
+    if given.get("padding_free"):
+        with_it["padded"] = False
     if not given.keys() & {"method", "peft_type"}:
-        return loaded
+        return with_it
     method = given.get("method", base.method)
     kind = given.get("peft_type", base.peft_type) if METHODS.get(method, METHODS["full"]).generic else None
     before, after = own_defaults(base.method, base.peft_type), own_defaults(method, kind)
-    changed: dict[str, Any] = {"peft_type": kind, **loaded}
+    changed: dict[str, Any] = {"peft_type": kind, **with_it}
     for name, usual in _USUAL.items():
         if getattr(base, name) == before.get(name, usual):
             changed[name] = after.get(name, usual)

@@ -7,6 +7,7 @@ from pathlib import Path
 from anatomy.blueprint import Blueprint, Origin, TensorHeader
 from anatomy.errors import SourceError
 from anatomy.source import gguf_files
+from anatomy.source.inside import inside
 from anatomy.source.jsonfile import read_object
 from anatomy.source.pickles import INDEX_SUFFIX, SUFFIXES, UNOPENED, pickled_weights, pickles_sentence
 from anatomy.source.safetensors import read_header
@@ -43,8 +44,9 @@ def read_path(path: Path, *, headers: bool = True) -> Blueprint:
 
 def read_stored(folder: Path) -> Stored:
     """What the safetensors files in `folder` store; (None, ()) when there are none."""
-    files = sorted(file for file in folder.glob("*.safetensors") if file.name != _ADAPTER_FILE)
-    indexes = sorted(folder.glob("*.safetensors.index.json"))
+    found = (inside(folder, file.name) for file in folder.glob("*.safetensors") if file.name != _ADAPTER_FILE)
+    files = sorted(file for file in found if file.is_file())
+    indexes = sorted(inside(folder, file.name) for file in folder.glob("*.safetensors.index.json"))
     if (folder / SINGLE_FILE) in files:
         return read_header(folder / SINGLE_FILE), ()
     if indexes:
@@ -57,7 +59,7 @@ def read_stored(folder: Path) -> Stored:
 def read_index(path: Path) -> Stored:
     """What the shards named by the index at `path`, all beside it, store."""
     weight_map = read_weight_map(read_object(path), what=str(path))
-    shards = {name: path.parent / name for name in set(weight_map.values())}
+    shards = {name: inside(path.parent, name) for name in set(weight_map.values())}
     if missing := [name for name, shard in shards.items() if not shard.is_file()]:
         raise missing_shards(missing, what=str(path))
     return join_shards(
@@ -87,11 +89,14 @@ def _read_unindexed(folder: Path, files: list[Path]) -> Stored:
 
 
 def _read_folder(path: Path, *, headers: bool) -> Blueprint:
-    config = read_object(path / CONFIG_FILE) if (path / CONFIG_FILE).is_file() else None
+    config_file = inside(path, CONFIG_FILE)
+    config = read_object(config_file) if config_file.is_file() else None
     tensors, notes = read_stored(path) if headers or config is None else (None, ())
     if config is None and tensors is None:
         if models := gguf_files.models_among(entry.name for entry in path.iterdir()):
-            return gguf_files.read_gguf_file(path / gguf_files.choose(models, str(path), f"{path}/FILE.gguf"))
+            return gguf_files.read_gguf_file(
+                inside(path, gguf_files.choose(models, str(path), f"{path}/FILE.gguf"))
+            )
         raise _nothing_here(path)
     if headers and tensors is None and not notes:
         lacks = f"{path} holds no safetensors files: what a checkpoint stores is not known."

@@ -22,7 +22,8 @@ def read_gguf_file(path: Path) -> Blueprint:
 
     Raises `SourceError` for files that are damaged and for parts that are missing.
     """
-    headers = [read_gguf(inside(path.parent, name)) for name in parts_of(path.name)]
+    parts = (path if name == path.name else inside(path.parent, name) for name in parts_of(path.name))
+    headers = [read_gguf(part) for part in parts]
     return blueprint_of(str(path), Origin(kind="file", location=str(path)), headers)
 
 

@@ -9,9 +9,21 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from anatomy.errors import SourceError
+from anatomy.source.quoting import brief
 
-MAX_JSON_BYTES = 100_000_000
-"""Largest document that is parsed. The safetensors library refuses longer headers too (its MAX_HEADER_SIZE)."""
+MAX_JSON_BYTES = 20_000_000
+"""Largest document that is parsed. The index and the headers of a model with 100,000 tensors take 14 MB; the safetensors
+library allows headers of 100 MB, which would parse into more than a gigabyte."""
+
+_MAX_PARSED_BYTES = 180_000_000
+"""Of memory, for one document."""
+
+_MAX_DEPTH = 100
+"""Objects and arrays inside each other. Configs have five; what walks them is not asked to go deeper."""
+
+_BYTES_PER_MARK = {b":": 140, b",": 64, b"{": 48, b"[": 48}
+"""Of memory, for what a mark stands for: a key and its place, an item, an object or an array. Upper bounds, measured on
+CPython 3.11 for documents of nothing but short keys, short items and empty objects."""
 
 
 class _DuplicateKeyError(ValueError):
@@ -32,21 +44,21 @@ def parse_object(data: bytes, *, what: str) -> dict[str, Any]:
 def parse_json(data: bytes, *, what: str) -> Any:
     """The JSON value in `data`.
 
-    Raises `SourceError` for what is not UTF-8, not JSON, nested beyond reason, or gives a key twice (readers would
-    disagree on which one counts).
+    Raises `SourceError` for what is not UTF-8, not JSON, nested beyond reason, larger than is parsed, or gives a key
+    twice (readers would disagree on which one counts).
     """
-    if len(data) > MAX_JSON_BYTES:
-        raise SourceError(
-            f"{what} is {len(data):,} bytes, more than the {MAX_JSON_BYTES:,} that are read.", _HINT
-        )
+    _check_size(data, what)
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
     except _DuplicateKeyError as error:
         raise SourceError(f"{what} gives {error} twice.", _HINT) from error
     except RecursionError as error:
-        raise SourceError(f"{what} is nested too deeply to be read.", _HINT) from error
+        raise _too_deep(what) from error
     except ValueError as error:  # also bytes that are not UTF-8, and integers too long to convert
         raise SourceError(f"{what} is not valid JSON: {error}.", _HINT) from error
+    if _is_deep(value):
+        raise _too_deep(what)
+    return value
 
 
 def read_object(path: Path) -> dict[str, Any]:
@@ -83,12 +95,43 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
+def _check_size(data: bytes, what: str) -> None:
+    """Refuse what is too long, or would be too large once parsed."""
+    if len(data) > MAX_JSON_BYTES:
+        raise SourceError(
+            f"{what} is {len(data):,} bytes, more than the {MAX_JSON_BYTES:,} that are read.", _HINT
+        )
+    wide = 1 if data.isascii() else 4  # one rare character makes all of a string's four bytes wide
+    values = sum(data.count(mark) * size for mark, size in _BYTES_PER_MARK.items())
+    if values + (2 + 2 * wide) * len(data) > _MAX_PARSED_BYTES:
+        raise SourceError(f"{what} holds more values than are read, in {len(data):,} bytes.", _HINT)
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether the value is nested deeper than is read; level by level, so that no depth is too much to find out."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(_MAX_DEPTH):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _too_deep(what: str) -> SourceError:
+    return SourceError(f"{what} is nested too deeply to be read.", _HINT)
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The pairs as a dict; json would keep the last of two equal keys without a word."""
     result: dict[str, Any] = {}
     for key, value in pairs:
         if key in result:
-            raise _DuplicateKeyError(repr(key))
+            raise _DuplicateKeyError(brief(key))
         result[key] = value
     return result
 

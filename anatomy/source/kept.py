@@ -83,11 +83,12 @@ def _keep(repo: str, commit: str, name: str, data: bytes) -> None:
 
 def _write(path: Path, data: bytes) -> None:
     """The file, whole; nothing where it cannot be written: that costs the next call a request, nothing else."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
+    unfinished = f"{path}.{os.getpid()}-{threading.get_ident()}"
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        os.makedirs(path.parent, exist_ok=True)
         try:
-            unfinished.write_bytes(data)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+            with open(unfinished, "wb") as file:
+                file.write(data)
+            os.replace(unfinished, path)
+        except OSError:
+            os.unlink(unfinished)

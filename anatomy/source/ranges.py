@@ -136,9 +136,10 @@ def _pause(error: Exception, wait: float) -> float | None:
 
 
 def _address(repo: str, file: str, revision: str | None) -> str:
-    from huggingface_hub import hf_hub_url
+    """What huggingface_hub's `hf_hub_url` gives; that lies beside its downloads, which are slow to import."""
+    from huggingface_hub import constants
 
-    return hf_hub_url(repo, file, revision=revision)
+    return f"{constants.ENDPOINT}/{repo}/resolve/{quote(revision or 'main', safe='')}/{quote(file)}"
 
 
 def _ask(url: str, what: str, start: int, end: int | None) -> Part:

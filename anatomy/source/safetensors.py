@@ -13,6 +13,7 @@ from anatomy.blueprint import TensorHeader
 from anatomy.dtypes import BY_SAFETENSORS
 from anatomy.errors import SourceError
 from anatomy.source.jsonfile import MAX_JSON_BYTES, parse_object, read_bytes
+from anatomy.source.quoting import brief
 from anatomy.source.tensor_names import name_fault
 
 PREFIX_BYTES = 8
@@ -45,7 +46,7 @@ def header_length(prefix: bytes, *, file: str, size: int | None = None) -> int:
         raise _refuse(file, f"is truncated: {len(prefix)} bytes, not even the header's length")
     length = int.from_bytes(prefix[:PREFIX_BYTES], "little")
     if length > MAX_JSON_BYTES:
-        raise _refuse(file, f"declares a header of {length:,} bytes; the format allows {MAX_JSON_BYTES:,}")
+        raise _refuse(file, f"declares a header of {length:,} bytes; up to {MAX_JSON_BYTES:,} are read")
     if size is not None and PREFIX_BYTES + length > size:
         raise _refuse(
             file,
@@ -82,11 +83,11 @@ def _tensor(name: str, entry: dict[str, Any], file: str) -> TensorHeader:
     """One entry as a header, its dtype and shape checked."""
     dtype, shape = entry["dtype"], entry["shape"]
     if not isinstance(dtype, str) or dtype not in BY_SAFETENSORS:
-        raise _refuse(file, f"stores {name!r} in a number format that is not known: {dtype!r}")
+        raise _refuse(file, f"stores {name!r} in a number format that is not known: {brief(dtype)}")
     if not isinstance(shape, list) or not all(map(_is_count, shape)):
-        raise _refuse(file, f"gives {name!r} a shape that is not a list of counts: {shape!r}")
+        raise _refuse(file, f"gives {name!r} a shape that is not a list of counts: {brief(shape)}")
     if math.prod(filter(None, shape)) > _MAX_ELEMENTS:
-        raise _refuse(file, f"gives {name!r} an absurd shape: {shape!r}")
+        raise _refuse(file, f"gives {name!r} an absurd shape: {brief(shape)}")
     return TensorHeader(name=name, dtype=dtype, shape=tuple(shape), file=file)
 
 
@@ -96,7 +97,7 @@ def _offsets(name: str, entry: object, file: str) -> tuple[int, int]:
         raise _refuse(file, f"does not give {name!r} a dtype, a shape and data_offsets")
     offsets = entry["data_offsets"]
     if not isinstance(offsets, list) or len(offsets) != 2 or not all(map(_is_count, offsets)):
-        raise _refuse(file, f"gives {name!r} data_offsets that are not two counts: {offsets!r}")
+        raise _refuse(file, f"gives {name!r} data_offsets that are not two counts: {brief(offsets)}")
     return offsets[0], offsets[1]
 
 

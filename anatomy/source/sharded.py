@@ -5,6 +5,8 @@ from typing import Any
 
 from anatomy.blueprint import TensorHeader
 from anatomy.errors import SourceError
+from anatomy.source.quoting import brief
+from anatomy.source.tensor_names import name_fault
 
 SINGLE_FILE = "model.safetensors"
 """The name that transformers gives a checkpoint of one file."""
@@ -12,6 +14,8 @@ INDEX_FILE = "model.safetensors.index.json"
 """The name that transformers gives the index of a checkpoint in shards."""
 
 _MAX_SHARDS = 10_000
+_LONGEST_NAME = 255
+"""Of a file, as file systems have it."""
 _HINT = "the checkpoint may be incomplete: get its files again from where it was published"
 
 
@@ -21,9 +25,12 @@ def read_weight_map(index: Mapping[str, Any], *, what: str) -> dict[str, str]:
     if not isinstance(weight_map, dict) or not weight_map:
         raise SourceError(f"{what} has no weight_map that says which file stores which tensor.", _HINT)
     for tensor, file in weight_map.items():
+        if fault := name_fault(tensor):
+            raise SourceError(f"{what} {fault}.", _HINT)
         if not isinstance(file, str) or not _is_plain_name(file):
             raise SourceError(
-                f"{what} stores {tensor!r} in {file!r}, which is not the name of a safetensors file.", _HINT
+                f"{what} stores {tensor!r} in {brief(file)}, which is not the name of a safetensors file.",
+                _HINT,
             )
     if (count := len(set(weight_map.values()))) > _MAX_SHARDS:
         raise SourceError(
@@ -66,4 +73,9 @@ def enumerate_names(names: Collection[str], *, shown: int = 3) -> str:
 
 def _is_plain_name(name: str) -> bool:
     """No separators and no drive, so that an index cannot point outside its own folder."""
-    return name.isprintable() and name.endswith(".safetensors") and not set(name) & set("/\\:")
+    return (
+        name.isprintable()
+        and len(name) <= _LONGEST_NAME
+        and name.endswith(".safetensors")
+        and not set(name) & set("/\\:")
+    )

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from anatomy.errors import RecipeError
+from anatomy.training.available import check_adapter
 from anatomy.training.peft_types import ALL_LINEAR, PEFT_DEFAULT, PeftType
 from anatomy.training.quantized.stored.swap import packed_names, peft_layers, stored_modules
 from anatomy.training.recipe import Recipe
@@ -53,10 +54,7 @@ def peft_config(model: Any, recipe: Recipe) -> Any:
 def _row(recipe: Recipe) -> PeftType:
     row = recipe.adapter
     assert row is not None, "only methods with adapters come here"
-    if row.refused:
-        raise RecipeError(
-            f"{recipe.adapter_type} cannot be rehearsed: {row.refused}.", hint="choose another method"
-        )
+    check_adapter(recipe)
     return row
 
 

@@ -24,17 +24,13 @@ def apply_method(model: Any, recipe: Recipe, *, moves: bool = True) -> Any:
 def choose_attention(model: Any, recipe: Recipe) -> None:
     """Switch to flash_attention_2, which cannot be asked for at build time without its package.
 
-    Raises RecipeError where the model or the precision does not allow it, as transformers and the package would.
+    Raises RecipeError where the model does not allow it, as transformers would.
     """
     if recipe.attn != "flash_attention_2":
         return
     if not getattr(model, "_supports_flash_attn", False):
         raise RecipeError(
             f"{type(model).__name__} does not support flash_attention_2.", hint="use --attn sdpa"
-        )
-    if recipe.precision == "fp32":
-        raise RecipeError(
-            "flash_attention_2 does not run in fp32.", hint="use --precision bf16 or --attn sdpa"
         )
     for config in {id(m.config): m.config for m in model.modules() if hasattr(m, "config")}.values():
         config._attn_implementation_internal = "flash_attention_2"

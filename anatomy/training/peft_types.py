@@ -36,6 +36,8 @@ class PeftType:
     initialised_on: str = ""
     """The device on which PEFT makes the adapters before it moves them, where that matters: indices that stay on the
     host, or values that decide a size."""
+    package: str | None = None
+    """What pip installs that the adapters are made with, beside PEFT."""
     note: str = ""
     """What the answer has to say about a rehearsal of it."""
     refused: str = ""
@@ -58,7 +60,9 @@ PEFT_TYPES: Mapping[str, PeftType] = {
         options={"total_step": 10_000},
         note="AdaLoRA prunes ranks between steps; the first steps, with every rank there, are rehearsed",
     ),
-    "ADAMSS": PeftType(r="r", own_rank=100),  # imports scikit-learn, to cluster the weights' singular vectors
+    "ADAMSS": PeftType(
+        r="r", own_rank=100, package="scikit-learn"
+    ),  # which clusters the weights' singular vectors
     "ADAPTION_PROMPT": PeftType(targets=PEFT_DEFAULT, options={"adapter_len": 10, "adapter_layers": 1}),
     "BEFT": PeftType(targets=PEFT_DEFAULT),
     "BOFT": PeftType(dropout="boft_dropout", initialised_on="cpu"),  # its permutations, number by number

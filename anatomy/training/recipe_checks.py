@@ -54,7 +54,7 @@ def _choices(recipe: "Recipe") -> Iterator[RecipeError]:
 
 
 def _combinations(recipe: "Recipe") -> Iterator[RecipeError]:
-    for one in (_check_peft, _check_targets, _check_optimizer, _check_loss, _check_load_dtype):
+    for one in (_check_peft, _check_targets, _check_optimizer, _check_loss, _check_load_dtype, _check_batch):
         try:
             one(recipe)
         except RecipeError as error:
@@ -62,9 +62,21 @@ def _combinations(recipe: "Recipe") -> Iterator[RecipeError]:
 
 
 def _check_loss(recipe: "Recipe") -> None:
-    check_loss(recipe.loss, recipe.label_smoothing)
+    check_loss(recipe.loss, recipe.label_smoothing, recipe.precision)
     if recipe.objective == "dpo":
         check_dpo(recipe)
+
+
+def _check_batch(recipe: "Recipe") -> None:
+    if recipe.padding_free and recipe.padded:
+        raise RecipeError(
+            "padding_free and padded contradict each other: a row of whole sequences has no padding.",
+            hint="leave one of the two out",
+        )
+    if recipe.attn == "flash_attention_2" and recipe.precision == "fp32":
+        raise RecipeError(
+            "flash_attention_2 does not run in fp32.", hint="use --precision bf16 or --attn sdpa"
+        )
 
 
 def _check_load_dtype(recipe: "Recipe") -> None:

@@ -5,12 +5,13 @@ from families import make
 
 from anatomy.errors import RecipeError
 from anatomy.rehearsal.rehearse import rehearse
+from anatomy.training import available
 from anatomy.training.quantized import base as quantization
 from anatomy.training.recipe import Recipe
 
 
 def test_without_bitsandbytes_there_is_no_4_bit_base(monkeypatch):
-    monkeypatch.setattr(quantization, "find_spec", lambda name: None)
+    monkeypatch.setattr(available, "find_spec", lambda name: None)
     with pytest.raises(
         RecipeError, match="method 'qlora' needs bitsandbytes, which is not installed"
     ) as caught:

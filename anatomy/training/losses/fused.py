@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from anatomy.errors import RecipeError
+from anatomy.training.available import check_packages
 from anatomy.training.losses.kinds import LOSSES
 from anatomy.training.recipe import Recipe
 from anatomy.training.step import Batch
-from anatomy.versions import installed
 
 _LIGER = "liger_kernel.transformers.monkey_patch"
 _TRL_HEAD = "trl.trainer.utils"
@@ -21,18 +21,12 @@ _FUSED_LOSS, _OTHER_LOSS = "fused_linear_cross_entropy", "cross_entropy"
 
 def modules_of(recipe: Recipe) -> tuple[str, ...]:
     """The modules of packages that a recipe's loss and kernels are from. Raises RecipeError where one is missing."""
-    wanted = [
-        *((LOSSES["liger"].package, _LIGER),) * (recipe.loss == "liger" or recipe.liger_kernels),
-        *((LOSSES["cut"].package, LOSSES["cut"].module),) * (recipe.loss == "cut"),
-        *((LOSSES["trl"].package, _TRL_HEAD),) * (recipe.loss == "trl"),
-    ]
-    for package, _ in wanted:
-        if not installed((str(package),)):
-            what = f"loss {recipe.loss!r}" if LOSSES[recipe.loss].package == package else "liger_kernels"
-            raise RecipeError(
-                f"{what} needs {package}, which is not installed.", hint=f"pip install {package}"
-            )
-    return tuple(module for _, module in wanted)
+    check_packages(recipe)
+    return (
+        *(_LIGER,) * (recipe.loss == "liger" or recipe.liger_kernels),
+        *(LOSSES["cut"].module,) * (recipe.loss == "cut"),
+        *(_TRL_HEAD,) * (recipe.loss == "trl"),
+    )
 
 
 def check_cpu(recipe: Recipe) -> None:
@@ -89,11 +83,6 @@ def _cut(base: Any, recipe: Recipe) -> None:
     As the package's own patches for transformers do (cut_cross_entropy/transformers of its repository). Raises
     RecipeError where its kernels would.
     """
-    if recipe.precision not in ("bf16", "fp16"):
-        raise RecipeError(
-            f"cut-cross-entropy takes 16-bit hidden states, which {recipe.precision} does not make.",
-            hint="use --precision bf16",
-        )
     head = base.get_output_embeddings()
     if type(head) is not torch.nn.Linear or head.bias is not None:
         raise RecipeError(

@@ -82,8 +82,13 @@ def check_dpo(recipe: Any) -> None:
             raise RecipeError(f"objective 'dpo' {reason}.", hint=hint)
 
 
-def check_loss(name: str, label_smoothing: float) -> None:
+def check_loss(name: str, label_smoothing: float, precision: str) -> None:
     """Raises RecipeError for settings of the loss that cannot be, or not together."""
+    if name == "cut" and precision not in ("bf16", "fp16"):
+        raise RecipeError(
+            f"cut-cross-entropy takes 16-bit hidden states, which {precision} does not make.",
+            hint="use --precision bf16",
+        )
     if not 0 <= label_smoothing < 1:
         raise RecipeError(
             f"label_smoothing is {label_smoothing}, but must be at least 0 and below 1.", hint="0.1 is usual"

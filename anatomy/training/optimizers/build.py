@@ -4,10 +4,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from anatomy.errors import RecipeError
+from anatomy.training.available import check_gradients_kept, check_optimizer_here
 from anatomy.training.optimizers.kinds import OWN, OptimizerKind, kind_of, parsed_args
 from anatomy.training.optimizers.names import check_optimizer
 from anatomy.training.recipe import Recipe
-from anatomy.versions import installed
 
 # TrainingArguments' defaults, for the handlers that read them; none of them changes memory.
 _ARGUMENTS = {
@@ -30,24 +30,8 @@ def build_optimizer(model: Any, recipe: Recipe) -> Any:
 
     name, kind = recipe.optimizer, kind_of(recipe.optimizer)
     check_optimizer(name, [*(known.value for known in OptimizerNames), *OWN])
-    if kind.refused:
-        raise RecipeError(
-            f"optimizer {name!r} {kind.refused}.", hint="adamw_torch_fused is the same on a CUDA GPU"
-        )
-    if kind.package is not None and not installed((kind.package,)):
-        raise RecipeError(
-            f"optimizer {name!r} needs {kind.package}, which is not installed.",
-            hint=f"pip install {kind.package}",
-        )
-    if kind.low_rank and recipe.optim_target_modules is None:
-        raise RecipeError(
-            f"optimizer {name!r} projects the gradients of modules that optim_target_modules has to name.",
-            hint="--optim-target-modules all-linear takes every linear layer",
-        )
-    if recipe.optimizer_in_backward and recipe.max_grad_norm > 0:
-        raise RecipeError(
-            "optimizer_in_backward leaves no gradients to clip.", hint="leave max_grad_norm out, or give 0"
-        )
+    check_optimizer_here(recipe)
+    check_gradients_kept(recipe)
     try:
         return _made(model, recipe, kind)
     except (ImportError, ValueError, TypeError, AttributeError, RuntimeError, AssertionError) as error:

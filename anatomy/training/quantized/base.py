@@ -4,10 +4,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.util import find_spec
 from typing import Any
 
 from anatomy.errors import RecipeError
+from anatomy.training.available import check_quantizer
 from anatomy.training.recipe import Recipe
 
 
@@ -97,11 +97,7 @@ def _kept(model: Any, recipe: Recipe) -> list[str]:
 
 def bnb_config(recipe: Recipe) -> Any:
     """The recipe's base as transformers' BitsAndBytesConfig. Raises RecipeError where bitsandbytes is not installed."""
-    if find_spec("bitsandbytes") is None:
-        raise RecipeError(
-            f"method {recipe.method!r} needs bitsandbytes, which is not installed.",
-            hint="pip install bitsandbytes, or use --method lora",
-        )
+    check_quantizer(recipe)
     import torch
     from transformers import BitsAndBytesConfig
 
