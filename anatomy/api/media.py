@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
+from anatomy.blueprint import Origin
 from anatomy.errors import RecipeError
 from anatomy.training.recipe import Recipe
 
@@ -11,12 +12,14 @@ Settled = tuple[Recipe, dict[str, str], tuple[str, ...]]
 """The recipe; settings that nobody chose -> why they have the value they have; warnings."""
 
 
-def settle_media(model: Any, recipe: Recipe, chosen: Collection[str]) -> Settled:
+def settle_media(model: Any, origin: Origin, recipe: Recipe, chosen: Collection[str]) -> Settled:
     """The recipe with its number of images settled, and a sequence that is long enough for them.
 
     Raises RecipeError where images were asked for and the model takes none, or they cannot be made.
     """
+    from anatomy.source.beside import read_preprocessor
     from anatomy.training.inputs.media import media_of, medium_of, reads_text
+    from anatomy.training.inputs.processors import PREPROCESSOR
 
     named = sorted({"images", "image_size", "audio_seconds"} & set(chosen))
     if medium_of(model) is None:
@@ -28,6 +31,7 @@ def settle_media(model: Any, recipe: Recipe, chosen: Collection[str]) -> Settled
         return recipe, {}, ()
     if recipe.images == 0:
         return recipe, {}, ()
+    setattr(model, PREPROCESSOR, read_preprocessor(origin))
     try:
         media = media_of(model, recipe)
     except RecipeError as error:

@@ -48,8 +48,12 @@ class Staged:
         return self.components.get(path, "")
 
     def rebuilt(self) -> "Skeleton":
-        """The same model on meta once more."""
-        return _skeleton(self.blueprint, self.recipe, self.trust_remote_code)
+        """The same model on meta once more, with what is known of its images and sound."""
+        from anatomy.training.inputs.media import keep_media
+
+        skeleton = _skeleton(self.blueprint, self.recipe, self.trust_remote_code)
+        keep_media(self.skeleton.model, skeleton.model)
+        return skeleton
 
 
 def asked_recipe(
@@ -90,7 +94,7 @@ def stage(
 
     recipe, stored = over_checkpoint(blueprint.config or {}, recipe, chosen, capability)
     skeleton = _skeleton(blueprint, recipe, trust_remote_code)
-    recipe, media, without = settle_media(skeleton.model, recipe, chosen)
+    recipe, media, without = settle_media(skeleton.model, blueprint.origin, recipe, chosen)
     components = module_components(skeleton.model, skeleton.config)
     recipe, adapted, warnings = _adapted(skeleton, components, recipe, chosen)
     return Staged(

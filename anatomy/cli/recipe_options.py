@@ -43,7 +43,9 @@ _TYPES: dict[str, Any] = {
         ),
         click.INT,
     ),
-    **dict.fromkeys(("dropout", "max_grad_norm", "weight_decay", "label_smoothing", "audio_seconds"), click.FLOAT),
+    **dict.fromkeys(
+        ("dropout", "max_grad_norm", "weight_decay", "label_smoothing", "audio_seconds"), click.FLOAT
+    ),
 }
 
 
@@ -59,12 +61,16 @@ class _Size(click.ParamType[tuple[int, int]]):
 
     name = "HxW"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value
         found = re.fullmatch(r"(\d{1,5})(?:[x×](\d{1,5}))?", str(value))
         if found is None:
-            self.fail(f"{value!r} is no size: write a height and a width in pixels, e.g. 448x672.", param, ctx)
+            self.fail(
+                f"{value!r} is no size: write a height and a width in pixels, e.g. 448x672.", param, ctx
+            )
         return int(found[1]), int(found[2] or found[1])
 
 

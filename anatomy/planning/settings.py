@@ -24,6 +24,10 @@ def _maps(name: str) -> Test:
     return test
 
 
+def _is_set(name: str) -> Test:
+    return lambda recipe: getattr(recipe, name) is not None
+
+
 def _has_targets(recipe: Recipe) -> bool:
     chooses = recipe.adapter is not None and recipe.adapter.targets is not None
     return chooses and "target_modules" not in recipe.peft
@@ -52,6 +56,10 @@ _NEEDS: dict[str, tuple[Test, str]] = {
         ("checkpoint_every", "checkpoint_offload"),
         (lambda recipe: recipe.gradient_checkpointing != "off", "gradient checkpointing"),
     ),
+    **{
+        name: (_is_set(name), "a model that takes images or sound")
+        for name in ("images", "image_size", "audio_seconds")
+    },
     "dpo_reference": (lambda recipe: recipe.objective == "dpo", "objective dpo"),
     "load_dtype": (lambda recipe: recipe.autocast_dtype is not None, "a mixed precision"),
     "optim_args": (

@@ -16,11 +16,11 @@ from typing import Any, Protocol
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from anatomy.answers.questions import Questions
 from anatomy.memory.timeline import Category, Phase
 from anatomy.rehearsal.attribution import Attribution
 from anatomy.rehearsal.flops import FlopCounter
 from anatomy.rehearsal.ledger import Ledger
-from anatomy.answers.questions import Questions
 
 _ADD = torch.ops.aten.add.Tensor
 _COPY = torch.ops.aten._to_copy.default

@@ -20,15 +20,18 @@ CANNOT_USE_CUDA = 75
 _FRAMES = 12
 
 
-def run_cell(worker: str, task: Task, folder: Path, threads: int | None, parent: Connection) -> None:
-    """Call `worker` ('package.module:function') with the task's definition and keep the Record that it returns.
+def run_cell(
+    worker: str, task: Task, folder: Path, kept: str, threads: int | None, parent: Connection
+) -> None:
+    """Call `worker` ('package.module:function') with the task's definition and keep what it returns.
 
+    `kept` names the Format in which it is kept, likewise.
     `threads`: of torch's CPU kernels, None for torch's choice. `parent`: a pipe that only the parent can write
     to, and never does: it ends when the parent does, and so does this process.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent as well, which decides
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    results = Results(folder)
+    results = Results(folder, named(kept))
     _write_into(results.partial(task, LOG))
     _check_fork()
     if threads is not None:
@@ -36,13 +39,13 @@ def run_cell(worker: str, task: Task, folder: Path, threads: int | None, parent:
 
         torch.set_num_threads(threads)
     try:
-        results.keep_run(task, function_at(worker)(task.definition))
+        results.keep_run(task, named(worker)(task.definition))
     except BaseException as error:
         results.keep_failure(task, _kind(error), _reason(error), _frames(error))
 
 
-def function_at(dotted: str) -> Any:
-    """'package.module:function' -> the function."""
+def named(dotted: str) -> Any:
+    """'package.module:name' -> what has the name."""
     module, _, name = dotted.partition(":")
     return getattr(import_module(module), name)
 

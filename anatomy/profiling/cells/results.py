@@ -7,7 +7,7 @@ import hashlib
 import json
 import lzma
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -57,15 +57,29 @@ class FailedCell:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-class Results:
-    """The results in one folder."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Format:
+    """How what a cell returns is kept in a file."""
 
-    def __init__(self, folder: Path) -> None:
+    ending: str
+    """Of the file's name."""
+    save: Callable[[Any, Mapping[str, str], Path], None]
+    """What a cell returned, and further labels, into a file."""
+    fingerprint: Callable[[Path], str | None]
+    """The fingerprint among a file's labels; None for a file that is none of these."""
+    load: Callable[[Path], Any]
+
+
+class Results:
+    """The results in one folder, of one format: records, where nothing else is said."""
+
+    def __init__(self, folder: Path, kept: Format | None = None) -> None:
         self.folder = folder
+        self.kept = kept or RECORDS
 
     def has_run(self, task: Task) -> bool:
         """Whether there is a record of exactly this task."""
-        return _run_fingerprint(self._run(task.name)) == task.fingerprint
+        return self.kept.fingerprint(self._run(task.name)) == task.fingerprint
 
     def has_failed(self, task: Task) -> bool:
         """Whether exactly this task was tried and failed."""
@@ -77,11 +91,10 @@ class Results:
         self._run(task.name).unlink(missing_ok=True)
         self._failed(task.name).unlink(missing_ok=True)
 
-    def keep_run(self, task: Task, record: Record) -> None:
+    def keep_run(self, task: Task, record: Any) -> None:
         """Save a record, labelled with its task."""
-        labels = {**record.labels, **task.labels, FINGERPRINT: task.fingerprint}
-        unfinished = self.partial(task, RUN)
-        save(replace(record, labels=labels), unfinished)
+        unfinished = self.partial(task, self.kept.ending)
+        self.kept.save(record, {**task.labels, FINGERPRINT: task.fingerprint}, unfinished)
         os.replace(unfinished, self._run(task.name))
 
     def keep_failure(self, task: Task, kind: FailureKind, reason: str, detail: tuple[str, ...] = ()) -> None:
@@ -101,18 +114,18 @@ class Results:
         for path in self.folder.glob(f"{PARTIAL}*"):
             path.unlink(missing_ok=True)
 
-    def run(self, task: Task) -> Record | None:
-        """The record of exactly this task. Raises SourceError for one that cannot be read."""
-        return load(self._run(task.name)) if self.has_run(task) else None
+    def run(self, task: Task) -> Any:
+        """The record of exactly this task, None without one. Raises SourceError for one that cannot be read."""
+        return self.kept.load(self._run(task.name)) if self.has_run(task) else None
 
     def failure(self, task: Task) -> FailedCell | None:
         """Why exactly this task failed, if it did."""
         return _read_failed(self._failed(task.name)) if self.has_failed(task) else None
 
-    def runs(self) -> Iterator[tuple[Path, Record]]:
+    def runs(self) -> Iterator[tuple[Path, Any]]:
         """Every record, in the order of their names. Raises SourceError for a file that is none."""
-        for path in self._files(RUN):
-            yield path, load(path)
+        for path in self._files(self.kept.ending):
+            yield path, self.kept.load(path)
 
     def failures(self) -> Iterator[FailedCell]:
         """Every failed cell, in the order of their names. Raises SourceError for a file that is none."""
@@ -129,7 +142,7 @@ class Results:
         return sorted(found)
 
     def _run(self, name: str) -> Path:
-        return self.folder / f"{name}{RUN}"
+        return self.folder / f"{name}{self.kept.ending}"
 
     def _failed(self, name: str) -> Path:
         return self.folder / f"{name}{FAILED}"
@@ -147,6 +160,14 @@ def _run_fingerprint(path: Path) -> str | None:
 
 
 _LABELS = '"labels":'
+
+
+def _save_record(record: Record, labels: Mapping[str, str], path: Path) -> None:
+    save(replace(record, labels={**record.labels, **labels}), path)
+
+
+RECORDS = Format(ending=RUN, save=_save_record, fingerprint=_run_fingerprint, load=load)
+"""Measurements and predictions, compressed."""
 
 
 def _read_failed(path: Path) -> FailedCell | None:

@@ -6,8 +6,6 @@ cell starts in milliseconds with a GPU that no other cell has used.
 
 import multiprocessing
 import os
-import re
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -19,15 +17,15 @@ from pathlib import Path
 from statistics import fmean
 
 from anatomy.errors import SourceError
+from anatomy.profiling.cells.endings import ending, last_lines
 from anatomy.profiling.cells.forking import forking_context
-from anatomy.profiling.cells.one_cell import CANNOT_USE_CUDA, LOG, run_cell
+from anatomy.profiling.cells.one_cell import CANNOT_USE_CUDA, LOG, named, run_cell
 from anatomy.profiling.cells.results import Results, Task
 
 PRELOAD = ("anatomy.profiling.cells.preloaded",)
+RECORDS = "anatomy.profiling.cells.results:RECORDS"
 CELL_TIMEOUT = 300.0
 """Seconds after which a cell is given up."""
-_WORDS, _FRAMES = 4, 16
-"""Last lines of a dead process's output that are kept: before a crash was reported, and of the report."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +60,7 @@ def run_cells(
     folder: Path,
     *,
     worker: str,
+    kept: str = RECORDS,
     jobs: int = 1,
     threads: int | None = None,
     timeout: float = CELL_TIMEOUT,
@@ -72,7 +71,8 @@ def run_cells(
 ) -> Outcome:
     """Run every task that `folder` has no result of, and keep each result as it comes.
 
-    `worker`: 'package.module:function', called in a process of its own with a task's definition; returns a Record.
+    `worker`: 'package.module:function', called in a process of its own with a task's definition; what it returns is kept
+    in the Format that `kept` names, likewise.
     `jobs`: processes at a time. `threads`: for torch's CPU kernels in each. `timeout`: seconds for one cell.
     `time_limit`: seconds after which no cell is begun, nor one that would take longer at the pace so far; those at
     work are waited for. `retry_failed`: whether to run again what failed before.
@@ -80,11 +80,11 @@ def run_cells(
     Raises SourceError for a folder that cannot be written, or in which another run is at work. On an exception,
     KeyboardInterrupt for one, the cells at work are stopped and left to the next run.
     """
-    results = Results(folder)
+    results = Results(folder, named(kept))
     with _alone_in(folder):
         results.sweep()
         waiting = [t for t in tasks if not results.has_run(t) and (retry_failed or not results.has_failed(t))]
-        pool = _Pool(results, worker, threads, timeout, tuple(preload))
+        pool = _Pool(results, worker, kept, threads, timeout, tuple(preload))
         clock = _Clock(time_limit, jobs)
         names = {task.name for task in waiting}
         try:
@@ -165,10 +165,17 @@ class _Pool:
     """The processes at work."""
 
     def __init__(
-        self, results: Results, worker: str, threads: int | None, timeout: float, preload: tuple[str, ...]
+        self,
+        results: Results,
+        worker: str,
+        kept: str,
+        threads: int | None,
+        timeout: float,
+        preload: tuple[str, ...],
     ) -> None:
         self.results = results
         self.worker = worker
+        self.kept = kept
         self.threads = threads
         self.timeout = timeout
         self.running: list[_Running] = []
@@ -189,7 +196,7 @@ class _Pool:
         self.results.clear(task)
         process = self.context.Process(
             target=run_cell,
-            args=(self.worker, task, self.results.folder, self.threads, self.reader),
+            args=(self.worker, task, self.results.folder, self.kept, self.threads, self.reader),
             daemon=True,
         )
         process.start()
@@ -234,8 +241,8 @@ class _Pool:
             reason = f"it did not end within {self.timeout:g} seconds"
             self.results.keep_failure(task, "timeout", reason)
             return
-        last = _last_lines(self._log(task, process))
-        self.results.keep_failure(task, "crash", _ending(process.exitcode), last)
+        last = last_lines(self._log(task, process))
+        self.results.keep_failure(task, "crash", ending(process.exitcode), last)
 
     def _log(self, task: Task, process: BaseProcess) -> Path:
         return self.results.partial(task, LOG, process.pid)
@@ -244,31 +251,6 @@ class _Pool:
 def _kill(process: BaseProcess) -> None:
     process.kill()
     process.join()
-
-
-def _ending(code: int | None) -> str:
-    if code is None or code >= 0:
-        return f"its process ended with code {code} and no result"
-    name = signal.Signals(-code).name
-    killed = "; the machine may have been out of memory" if name == "SIGKILL" else ""
-    return f"its process was ended by {name}{killed}"
-
-
-def _last_lines(log: Path) -> tuple[str, ...]:
-    """The last words of a process, and where a crash found it; files by name alone, without their folders."""
-    try:
-        text = log.read_text(errors="replace")
-    except OSError:
-        return ()
-    text = _FRAME.sub(lambda frame: f"{Path(frame[1]).name}:{frame[2]} in", text)
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(_EXTENSIONS)]
-    crash = next((n for n, line in enumerate(lines) if line.startswith(_CRASH)), len(lines))
-    return tuple(lines[max(0, crash - _WORDS) : crash + _FRAMES])
-
-
-_FRAME = re.compile(r'File "(.+?)", line (\d+) in')
-_CRASH, _EXTENSIONS = "Fatal Python error", "Extension modules"
-"""How faulthandler begins its report, and the line of it that says nothing."""
 
 
 @contextmanager

@@ -162,6 +162,12 @@ def media_of(model: Any, recipe: Recipe) -> Media | None:
     return media
 
 
+def keep_media(known: Any, model: Any) -> None:
+    """What one model's media are, another one of the same description needs not find out."""
+    if (kept := getattr(known, MEDIA, None)) is not None:
+        setattr(model, MEDIA, kept)
+
+
 def _made(model: Any, medium: Medium, recipe: Recipe) -> Media:
     accepted = inspect.signature(model.forward).parameters
     try:
