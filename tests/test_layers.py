@@ -24,7 +24,7 @@ ORDER = (
         "memory",
     ),
     *("answers", "training", "rehearsal", "hardware", "planning", "trainers", "profiling", "validation"),
-    *("report", "render", "api", "integrations", "cli", "__main__"),
+    *("report", "render", "api", "coverage", "integrations", "cli", "__main__"),
 )
 FORBIDDEN = {("architecture", "source"), ("cli", "integrations")}
 """Beyond the order: the anatomy of a model does not know where its description came from; commands stand beside

@@ -1,0 +1,1 @@
+"""Every (task, model type) of the installed transformers: built, taken apart and rehearsed, one process each."""
