@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from anatomy.answers.shapes import shortcut
-from anatomy.answers.values import UnknownValueError, Values
+from anatomy.answers.values import UnknownValueError, Values, remember
 from anatomy.errors import RehearsalError
 
 _aten = torch.ops.aten
@@ -85,6 +85,21 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
 )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Router:
+    """Code that chooses each token's experts, in a model whose loop over experts then asks which were chosen."""
+
+    file: str
+    function: str
+
+
+ROUTERS: tuple[Router, ...] = (
+    Router(file="jetmoe/modeling_jetmoe.py", function="forward"),
+    Router(file="longcat_flash/modeling_longcat_flash.py", function="get_topk_indices"),
+)
+_EVENLY = "the router spreads its tokens evenly over the experts"
+
+
 class Questions:
     """Runs operators on meta tensors, and answers those that need data."""
 
@@ -95,6 +110,7 @@ class Questions:
             _aten._local_scalar_dense.default: self._scalar,
             _aten.nonzero.default: self._on_values,
             _aten.masked_select.default: self._on_values,
+            _aten.topk.default: self._route,
             _aten.repeat_interleave.Tensor: self._repeats,
             _aten.unique_consecutive.default: self._on_values,
             _aten._unique2.default: self._on_values,
@@ -113,10 +129,11 @@ class Questions:
         special = self._special.get(func)
         if special is not None:
             return special(func, args, kwargs)
-        known = shortcut(func, args, kwargs)
-        if known is not None:
-            return known
-        out = func(*args, **kwargs)
+        out = shortcut(func, args, kwargs)
+        if out is None:
+            out = func(*args, **kwargs)
+        elif self.values.of(args[0]) is None:  # the common case, without a look at the others
+            return out
         self.values.follow(func, args, kwargs, out)
         return out
 
@@ -133,6 +150,18 @@ class Questions:
         except UnknownValueError:
             raise _refusal(func.name()) from None
         return torch.utils._pytree.tree_map_only(torch.Tensor, self._to_meta, known)
+
+    def _route(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """The best experts of each token: unknown, and in a loop over experts assumed."""
+        out = func(*args, **kwargs)
+        self.values.follow(func, args, kwargs, out)
+        tensor, dim = args[0], args[2] if len(args) > 2 else -1
+        last = dim in (-1, tensor.dim() - 1)
+        if last and self.values.of(out[1]) is None and (where := _asking(ROUTERS)) is not None:
+            self.assumed[f"{_EVENLY} ({where})"] = None
+            chosen = torch.arange(out[1].numel()) % tensor.shape[-1]
+            remember(out[1], chosen.view(out[1].shape))
+        return out
 
     def _repeats(self, func: Any, args: Any, kwargs: Any) -> Any:
         """The positions of rows that are repeated; how many they are is data unless it is said."""
@@ -193,6 +222,13 @@ def _refusal(what: str) -> RehearsalError:
         f"the model asks for data that only a real run has: {what} in {function} ({file}:{line}).",
         hint="this architecture cannot be rehearsed truthfully yet; `anatomy show` still counts it",
     )
+
+
+def _asking(rows: tuple[Router, ...]) -> str | None:
+    """File and line of the first of these that is at work directly; None for none of them."""
+    file, function, line = next(_callers(), ("", "", 0))
+    found = (row for row in rows if file.endswith(row.file) and function == row.function)
+    return next((f"{row.file}:{line}" for row in found), None)
 
 
 _OURS = tuple(f"/anatomy/{room}/" for room in ("answers", "rehearsal"))

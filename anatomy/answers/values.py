@@ -12,11 +12,11 @@ import torch
 from torch.utils._pytree import tree_map_only
 
 LARGEST = 2**24
-"""Bytes above which a value is not followed (16 MiB of booleans are a 4096 x 4096 mask)."""
-LARGEST_INTEGER = 2**27
-"""The same for integers: the masks of an image's tiles, pixel by pixel."""
-LARGEST_FLOAT = 2**20
-"""The same for floating-point tensors: a mask of ones is small, a state of zeros is not asked about."""
+"""Bytes of booleans above which a value is not followed (16 MiB are a 4096 x 4096 mask)."""
+LARGEST_NUMBERS = 2**26
+"""The same for integers and floating-point numbers that are made of known ones: masks of an image's tiles, pixel by pixel."""
+LARGEST_MADE = 2**20
+"""The same for floating-point numbers made of nothing: a state of zeros is not asked about."""
 
 _ATTRIBUTE = "_anatomy_value"
 _UNDEFINED = frozenset({torch.ops.aten.empty.memory_format, torch.ops.aten.empty_strided.default})
@@ -56,12 +56,12 @@ class Values:
         elif func in _UNDEFINED:
             return
         elif isinstance(out, torch.Tensor):
-            worth = _worth_following(out) or _costs_nothing(func, args, out)
+            worth = _worth_following(out, args) or _costs_nothing(func, args, out)
             if worth and _RANDOM not in func.tags:
                 self._attach(func, args, kwargs, [out])
         elif isinstance(out, (tuple, list)) and _RANDOM not in func.tags:
             tensors = [o for o in out if isinstance(o, torch.Tensor)]
-            if tensors and all(_worth_following(t) for t in tensors):
+            if tensors and all(_worth_following(t, args) for t in tensors):
                 self._attach(func, args, kwargs, tensors)
 
     def answer(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -103,9 +103,10 @@ class Values:
             self._spoiled[storage._cdata] = storage
 
 
-def _worth_following(tensor: torch.Tensor) -> bool:
-    limit = LARGEST if tensor.dtype == torch.bool else LARGEST_INTEGER
-    limit = LARGEST_FLOAT if tensor.is_floating_point() else limit
+def _worth_following(tensor: torch.Tensor, args: tuple[Any, ...]) -> bool:
+    limit = LARGEST if tensor.dtype == torch.bool else LARGEST_NUMBERS
+    if tensor.is_floating_point() and not any(isinstance(arg, torch.Tensor) for arg in args):
+        limit = LARGEST_MADE
     return bool(tensor.device.type == "meta" and tensor.numel() * tensor.element_size() <= limit)
 
 
