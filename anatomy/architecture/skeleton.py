@@ -84,14 +84,39 @@ def build_skeleton(
         config = _own_config(cls, config)
         wanted = named_dtype(raw) if dtype is None else _dtype_name(dtype)
         options: dict[str, Any] = {} if wanted is None else {"dtype": getattr(torch, wanted)}
-        options |= _attention(cls, attn, notes)
         try:
-            with torch.device("meta"):
-                model = cls._from_config(config, **options)
+            model = _built(cls, config, options, _attention(cls, attn, notes))
         except Exception as error:  # whatever a model class raises for a config it cannot use
             raise refused(blueprint, cls.__name__, raw, error) from error
     notes += _untie_if_stored_untied(blueprint, raw, model)
     return Skeleton(model=model, config=model.config, class_name=type(model).__name__, notes=tuple(notes))
+
+
+def _built(cls: Any, config: Any, options: Mapping[str, Any], attention: Mapping[str, Any]) -> Any:
+    """The model on meta. sdpa is asked for where every part has it, else each part gets transformers' choice for it."""
+    import torch
+
+    kept = copy.deepcopy(config)
+    with torch.device("meta"):
+        try:
+            model = cls._from_config(config, **options, **attention)
+        except ValueError as error:
+            if attention.get("attn_implementation") != "sdpa" or "attention implementation" not in str(error):
+                raise
+            model = cls._from_config(kept, **options)
+    _to_meta(model)
+    return model
+
+
+def _to_meta(model: Any) -> None:
+    """Parameters made by torch's old constructors, torch.Tensor(4), ignore the device that is asked for."""
+    import torch
+
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.device.type != "meta":
+                empty = torch.empty_like(parameter, device="meta")
+                setattr(module, name, torch.nn.Parameter(empty, requires_grad=parameter.requires_grad))
 
 
 def _raw_config(blueprint: Blueprint) -> dict[str, Any]:
@@ -204,14 +229,11 @@ def _class_by_task(blueprint: Blueprint, named: str | None, config: Any) -> tupl
 
 
 def _attention(cls: Any, attn: str | None, notes: list[str]) -> dict[str, Any]:
-    if attn is None:
-        return {}
-    # Building with flash_attention_2 demands its package; shapes do not depend on the kernel.
-    wanted = "sdpa" if attn == "flash_attention_2" else attn
-    if wanted == "sdpa" and not getattr(cls, "_supports_sdpa", False):
+    """What to ask of the class; nothing for sdpa, which is what transformers takes wherever a part supports it."""
+    if attn not in (None, "eager") and not getattr(cls, "_supports_sdpa", False):
         notes.append(f"{cls.__name__} has no sdpa attention; it runs its own (eager).")
-        return {"attn_implementation": "eager"}
-    return {"attn_implementation": wanted}
+    # Building with flash_attention_2 demands its package; shapes do not depend on the kernel.
+    return {"attn_implementation": attn} if attn not in (None, "sdpa", "flash_attention_2") else {}
 
 
 def _dtype_name(dtype: str) -> str:

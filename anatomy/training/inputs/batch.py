@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from anatomy.errors import RecipeError
-from anatomy.training.inputs.labels import class_labels, class_with_a_loss
+from anatomy.training.inputs.beside import Beside, complete
+from anatomy.training.inputs.labels import class_labels, class_with_a_loss, zeros
 from anatomy.training.inputs.media import Media, media_of
 from anatomy.training.inputs.tokens import ordinary_ids, tokens
 from anatomy.training.padding_free import check_padding_free, flattened
@@ -112,13 +113,16 @@ def _add_media(model: Any, batch: Batch, media: Media, accepted: Mapping[str, An
     """The media of every sequence, and placeholders for them at the beginning of its text."""
     sequences = batch["input_ids"].shape[0]
     batch.update(_repeated(media, sequences))
-    if media.tokens:
-        batch["input_ids"][:, 1 : 1 + media.tokens] = media.token_id
-        if batch["labels"].shape == batch["input_ids"].shape:
-            batch["labels"][:, 1 : 1 + media.tokens] = -100
+    stands = slice(1, 1 + media.tokens)
+    if media.token_id is not None:
+        batch["input_ids"][:, stands] = media.token_id
+    if batch["labels"].shape == batch["input_ids"].shape:
+        batch["labels"][:, stands] = -100
     for name in ("token_type_ids", "mm_token_type_ids"):  # what stands for media is of a kind of its own
         if name in accepted:
-            batch[name] = (batch["input_ids"] == media.token_id).long()
+            batch[name] = zeros(batch["input_ids"].shape)
+            batch[name][:, stands] = 1
+    complete(Beside(model=model, batch=batch, placeholders=media.tokens), accepted)
 
 
 def _repeated(media: Media, sequences: int) -> Batch:

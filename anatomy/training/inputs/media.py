@@ -5,11 +5,12 @@ that it returns are counted.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
 from anatomy.errors import AnatomyError, RecipeError
+from anatomy.training.inputs.beside import POSITIONS
 from anatomy.training.inputs.processors import (
     DEFAULT_SECONDS,
     config_side,
@@ -136,10 +137,15 @@ MEDIUMS: tuple[Medium, ...] = (
 )
 
 
-_RENAMED = {"attention_mask": "input_features_mask"}
+_RENAMED = {"attention_mask": ("input_features_mask", "feature_attention_mask")}
 """What an extractor calls it -> what the Processor around it hands to models that know the name."""
 _OF_TEXT = frozenset({"input_ids", "attention_mask", "labels"})
 """Inputs whose names mean the text's where there is text."""
+
+
+def _called(name: str, wanted: Set[str]) -> str:
+    """What the model calls what the extractor calls `name`."""
+    return next((other for other in _RENAMED.get(name, ()) if other in wanted), name)
 
 
 def medium_of(model: Any) -> Medium | None:
@@ -173,16 +179,15 @@ def _made(model: Any, medium: Medium, recipe: Recipe) -> Media:
     try:
         made, words = medium.make(model, recipe)
         wanted = accepted.keys() - (_OF_TEXT if reads_text(model) else set())
-        made = {
-            _RENAMED.get(name, name) if _RENAMED.get(name) in wanted else name: v for name, v in made.items()
-        }
+        made = {_called(name, wanted): value for name, value in made.items()}
         tensors = {name: _as_input(value, model) for name, value in made.items() if name in wanted}
         if not any(name in tensors for name in medium.inputs):
             raise RecipeError(
                 f"its processor makes {', '.join(made)}, and {type(model).__name__} takes none of them."
             )
         token_id = _token_id(model.config, medium)
-        tokens = 0 if token_id is None else _count_tokens(model, medium, tensors)
+        counted = token_id is not None or POSITIONS in accepted
+        tokens = _count_tokens(model, medium, tensors) if counted else 0
     except AnatomyError:
         raise
     except Exception as error:  # whatever a processor or a tower raises for sizes that it cannot take
@@ -209,8 +214,8 @@ def _count_tokens(model: Any, medium: Medium, tensors: Mapping[str, Any]) -> int
     from anatomy.answers.aside import aside, to_meta
 
     owner = next((m for m in (model, getattr(model, "model", None)) if hasattr(m, medium.features)), None)
-    if owner is None:
-        return 0
+    if owner is None:  # then a fixed number of learned queries reads the picture
+        return int(getattr(model.config, "latent_query_num", 0))
     method = getattr(owner, medium.features)
     accepted = inspect.signature(method).parameters
     with aside():

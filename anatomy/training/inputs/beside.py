@@ -1,0 +1,67 @@
+"""What some models ask for beside ids and pictures: where the pictures stand, who sees them, a prompt for their reader.
+
+A Processor makes these from the text; here they follow from the batch.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from anatomy.training.inputs.tokens import ordinary_ids, tokens
+
+POSITIONS = "image_embeds_position_mask"
+"""A model that takes this needs no id for the tokens that stand for a picture."""
+PROMPT_LENGTH = 32
+"""Tokens of the instruction that is shown to the reader of a picture."""
+
+Batch = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Beside:
+    """A model, its batch so far, and how many tokens of a sequence stand for media (they come second, after one token)."""
+
+    model: Any
+    batch: Batch
+    placeholders: int
+
+
+def complete(beside: Beside, accepted: Mapping[str, Any]) -> None:
+    """Add to the batch what the model takes, and no processor made."""
+    for name, make in _MAKERS.items():
+        if name in accepted and name not in beside.batch:
+            beside.batch[name] = make(beside)
+
+
+def _positions(beside: Beside) -> Any:
+    """bool [sequences, tokens]: where the picture's embeddings go."""
+    import torch
+
+    mask = torch.zeros(beside.batch["input_ids"].shape, dtype=torch.bool)
+    mask[:, 1 : 1 + beside.placeholders] = True
+    return mask
+
+
+def _seen_by(beside: Beside) -> Any:
+    """int64 [sequences, tokens, images]: every token sees every picture, which then come as [sequences, images, ...]."""
+    import torch
+
+    sequences, length = beside.batch["input_ids"].shape
+    pixels = beside.batch["pixel_values"]
+    images = pixels.shape[0] // sequences
+    beside.batch["pixel_values"] = pixels.view(sequences, images, *pixels.shape[1:])
+    return torch.ones((sequences, length, images), dtype=torch.int64)
+
+
+def _prompt(beside: Beside) -> Any:
+    """int64 [sequences, PROMPT_LENGTH]: ids of the reader's own vocabulary."""
+    reader = getattr(beside.model.config, "qformer_config", beside.model.config)
+    return tokens(ordinary_ids(reader), (beside.batch["input_ids"].shape[0], PROMPT_LENGTH))
+
+
+_MAKERS: Mapping[str, Callable[[Beside], Any]] = {
+    POSITIONS: _positions,
+    "image_attention_mask": _seen_by,
+    "qformer_input_ids": _prompt,
+}
+"""A model's input -> what makes it."""
