@@ -1,4 +1,4 @@
-"""Tensors that a program makes of Python's numbers: on meta torch forgets them before any mode sees the tensor."""
+"""Tensors and Python's numbers: on meta torch forgets the numbers that a tensor is made of, and writes none into text."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -7,18 +7,29 @@ from unittest.mock import patch
 
 import torch
 
-from anatomy.answers.values import remember
+from anatomy.answers.values import remember, remembered
 
 _MAKERS = ("tensor", "as_tensor", "asarray")
 
 
 @contextmanager
 def literals_known() -> Iterator[None]:
-    """Meanwhile `torch.tensor([1, 2], device="meta")` makes a tensor whose values are known (see `Values`)."""
+    """Meanwhile scalars are written with their values where they are known, and `torch.tensor([1, 2], device="meta")` makes a tensor whose values are known (see `Values`)."""
     with ExitStack() as stack:
         for name in _MAKERS:
             stack.enter_context(patch.object(torch, name, _remembering(getattr(torch, name))))
+        stack.enter_context(patch.object(torch.Tensor, "__format__", _written(torch.Tensor.__format__)))
         yield
+
+
+def _written(write: Callable[..., str]) -> Callable[..., str]:
+    """f"expert_{index}" names a module: what is known of a scalar is written as a real one would be."""
+
+    def written(tensor: torch.Tensor, how: str) -> str:
+        known = remembered(tensor) if tensor.is_meta and tensor.dim() == 0 else None
+        return write(tensor, how) if known is None else format(known.item(), how)
+
+    return written
 
 
 def _remembering(make: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:

@@ -95,6 +95,8 @@ class Router:
 
 ROUTERS: tuple[Router, ...] = (
     Router(file="jetmoe/modeling_jetmoe.py", function="forward"),
+    Router(file="dbrx/modeling_dbrx.py", function="route_tokens_to_experts"),
+    Router(file="switch_transformers/modeling_switch_transformers.py", function="forward"),
     Router(file="longcat_flash/modeling_longcat_flash.py", function="get_topk_indices"),
 )
 _EVENLY = "the router spreads its tokens evenly over the experts"
@@ -111,6 +113,7 @@ class Questions:
             _aten.nonzero.default: self._on_values,
             _aten.masked_select.default: self._on_values,
             _aten.topk.default: self._route,
+            _aten.argmax.default: self._route,
             _aten.repeat_interleave.Tensor: self._repeats,
             _aten.unique_consecutive.default: self._on_values,
             _aten._unique2.default: self._on_values,
@@ -155,12 +158,10 @@ class Questions:
         """The best experts of each token: unknown, and in a loop over experts assumed."""
         out = func(*args, **kwargs)
         self.values.follow(func, args, kwargs, out)
-        tensor, dim = args[0], args[2] if len(args) > 2 else -1
-        last = dim in (-1, tensor.dim() - 1)
-        if last and self.values.of(out[1]) is None and (where := _asking(ROUTERS)) is not None:
+        best, experts = (out if isinstance(out, torch.Tensor) else out[1]), args[0].shape[-1]
+        if self.values.of(best) is None and (where := _asking(ROUTERS)) is not None:
             self.assumed[f"{_EVENLY} ({where})"] = None
-            chosen = torch.arange(out[1].numel()) % tensor.shape[-1]
-            remember(out[1], chosen.view(out[1].shape))
+            remember(best, (torch.arange(best.numel()) % experts).view(best.shape))
         return out
 
     def _repeats(self, func: Any, args: Any, kwargs: Any) -> Any:

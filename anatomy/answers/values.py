@@ -29,6 +29,12 @@ def remember(tensor: torch.Tensor, value: torch.Tensor) -> None:
     setattr(tensor, _ATTRIBUTE, value)
 
 
+def remembered(tensor: torch.Tensor) -> torch.Tensor | None:
+    """What was remembered of the tensor, whatever was written into it since."""
+    value: torch.Tensor | None = getattr(tensor, _ATTRIBUTE, None)
+    return value
+
+
 class UnknownValueError(Exception):
     """A value was asked for that depends on weights or activations."""
 

@@ -19,6 +19,7 @@ VARIANTS: tuple[Mapping[str, Any], ...] = (
     {"precision": "fp32"},
     {"seq_len": 2048},
     {"seq_len": 64},
+    {"images": 0},
 )
 """Tried in this order: the defaults, then what a user who was refused would change. What was changed is said."""
 
