@@ -10,7 +10,6 @@ import click
 
 from anatomy.cli.adapter_options import adapter_settings
 from anatomy.cli.config_options import config_from_flags
-from anatomy.cli.options import GroupedCommand
 from anatomy.errors import RecipeError, SourceError
 from anatomy.planning.reading import Reading
 from anatomy.planning.settings import make_recipe, recipe_from_toml
@@ -43,7 +42,9 @@ _TYPES: dict[str, Any] = {
         ),
         click.INT,
     ),
-    **dict.fromkeys(("dropout", "max_grad_norm", "weight_decay", "label_smoothing", "audio_seconds"), click.FLOAT),
+    **dict.fromkeys(
+        ("dropout", "max_grad_norm", "weight_decay", "label_smoothing", "audio_seconds"), click.FLOAT
+    ),
 }
 
 
@@ -59,12 +60,16 @@ class _Size(click.ParamType[tuple[int, int]]):
 
     name = "HxW"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value
         found = re.fullmatch(r"(\d{1,5})(?:[x×](\d{1,5}))?", str(value))
         if found is None:
-            self.fail(f"{value!r} is no size: write a height and a width in pixels, e.g. 448x672.", param, ctx)
+            self.fail(
+                f"{value!r} is no size: write a height and a width in pixels, e.g. 448x672.", param, ctx
+            )
         return int(found[1]), int(found[2] or found[1])
 
 
@@ -112,12 +117,6 @@ _SWITCHES: dict[str, str] = {
     "padding_free": "The sequences of a micro-batch come as one long row, without padding.",
     "padded": "Sequences are padded to the longest, which takes an attention mask.",
 }
-
-
-class RecipeCommand(GroupedCommand):
-    """A command most of whose options make the recipe."""
-
-    own_heading = "Recipe"
 
 
 def recipe_options(function: Function) -> Function:
