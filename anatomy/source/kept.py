@@ -9,6 +9,7 @@ whole or not at all.
 import os
 import re
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -23,9 +24,15 @@ def is_commit(revision: str) -> bool:
     return re.fullmatch(r"[0-9a-f]{40}", revision) is not None
 
 
-def keep_commit(repo: str, revision: str, commit: str) -> None:
-    """Remember what a branch or tag meant."""
-    _write(_ref(repo, revision), commit.encode())
+def keep_answer(repo: str, revision: str, commit: str | None, files: Mapping[str, bytes | None]) -> None:
+    """Remember what a branch or tag meant, and JSON files of the commit, whole; nothing where it is not known."""
+    if commit is None:
+        return
+    for name, data in files.items():
+        if data is not None:
+            keep_document(repo, commit, name, data)
+    if not is_commit(revision):
+        _write(_ref(repo, revision), commit.encode())
 
 
 def commit_of(repo: str, revision: str) -> str | None:

@@ -31,7 +31,7 @@ _LONGEST_WAIT_SECONDS = 10.0
 """A server that asks for more patience than this is not waited for."""
 
 _SLOWEST_BYTES_PER_SECOND = 50_000
-"""An answer may take the timeout and what its bytes take at this rate; then it is broken off."""
+"""An answer that falls behind this by more than the timeout is broken off."""
 
 _LARGEST_DETOUR_BYTES = 1_000_000
 """Read and dropped, at most, to come to a part of a file that a server sends whole."""
@@ -221,12 +221,12 @@ def _take(response: Any, count: int, what: str) -> bytes:
     """At most `count` bytes of the body; whatever else the server would send is left on the wire."""
     from huggingface_hub import constants
 
-    ends = time.monotonic() + constants.HF_HUB_DOWNLOAD_TIMEOUT + count / _SLOWEST_BYTES_PER_SECOND
+    due = time.monotonic() + constants.HF_HUB_DOWNLOAD_TIMEOUT
     taken = bytearray()
     for chunk in response.iter_raw():
         taken += chunk
         if len(taken) > count:
             break  # an answer of just `count` bytes is read to its end, so that its connection can be used again
-        if time.monotonic() > ends:
+        if time.monotonic() > due + len(taken) / _SLOWEST_BYTES_PER_SECOND:
             raise UnusableAnswerError(what, f"{len(taken):,} of {count:,} bytes came in the time there was")
     return bytes(taken[:count])

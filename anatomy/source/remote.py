@@ -28,27 +28,26 @@ def fetch_stored(repo: str, revision: str, tell: Callable[[str], None]) -> Store
     """
     with _threads() as pool:
         single = pool.submit(_fetch_and_keep, repo, SINGLE_FILE, revision, FIRST_BYTES)
-        index = pool.submit(fetch_and_keep_document, repo, INDEX_FILE, revision)
+        index = pool.submit(fetch_json, repo, INDEX_FILE, revision)
         if (tensors := single.result()) is not None:
             return tensors, ()
         if (data := index.result()[0]) is None:
             return None
         what = f"{repo}'s {INDEX_FILE}"
         weight_map = read_weight_map(parse_object(data, what=what), what=what)
+        kept.keep_document(repo, revision, INDEX_FILE, data)
         return join_shards(weight_map, _fetch_shards(pool, repo, revision, weight_map, tell), what=what)
 
 
-def fetch_and_keep_document(repo: str, file: str, revision: str | None) -> tuple[bytes | None, str | None]:
-    """(a JSON file's bytes, the commit they are of), kept for the next time; no bytes where the hub has no such file."""
+def fetch_json(repo: str, file: str, revision: str | None) -> tuple[bytes | None, str | None]:
+    """(a JSON file's bytes, the commit they are of); no bytes where the hub has no such file."""
     from huggingface_hub.errors import RemoteEntryNotFoundError
 
     try:
         part = fetch_document(repo, file, revision=revision)
     except RemoteEntryNotFoundError as error:
-        return None, error.response.headers.get("X-Repo-Commit")
-    if part.commit:
-        kept.keep_commit(repo, revision or "main", part.commit)
-        kept.keep_document(repo, part.commit, file, part.data)
+        commit = error.response.headers.get("X-Repo-Commit", "")
+        return None, commit if kept.is_commit(commit) else None
     return part.data, part.commit
 
 
@@ -60,11 +59,9 @@ def _fetch_shards(
     tell: Callable[[str], None],
 ) -> dict[str, tuple[TensorHeader, ...]]:
     """{file: its tensors} of every file that the index names."""
-    lengths: dict[str, int] = {}
-    for tensor, file in weight_map.items():
-        lengths[file] = lengths.get(file, _BYTES_BESIDE_ENTRIES) + len(tensor) + _BYTES_PER_ENTRY
     asked = {
-        pool.submit(_fetch_and_keep, repo, file, revision, length): file for file, length in lengths.items()
+        pool.submit(_fetch_and_keep, repo, file, revision, max(length, FIRST_BYTES)): file
+        for file, length in _lengths(weight_map).items()
     }
     shards: dict[str, tuple[TensorHeader, ...]] = {}
     for number, answered in enumerate(as_completed(asked), 1):
@@ -73,6 +70,14 @@ def _fetch_shards(
             raise missing_shards([asked[answered]], what=f"{repo}'s {INDEX_FILE}")
         shards[asked[answered]] = tensors
     return shards
+
+
+def _lengths(weight_map: Mapping[str, str]) -> dict[str, int]:
+    """{file: about how long its header is at most}, so that hardly any is asked for twice."""
+    lengths: dict[str, int] = {}
+    for tensor, file in weight_map.items():
+        lengths[file] = lengths.get(file, _BYTES_BESIDE_ENTRIES) + len(tensor) + _BYTES_PER_ENTRY
+    return lengths
 
 
 def _fetch_and_keep(repo: str, file: str, revision: str, expected: int) -> tuple[TensorHeader, ...] | None:
