@@ -27,9 +27,7 @@ def _shown(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        character
-        if character.isprintable() or character == "\n"
-        else character.encode("unicode_escape").decode("ascii")
+        character if character.isprintable() or character == "\n" else repr(character)[1:-1]
         for character in text
     )
 

@@ -131,10 +131,12 @@ def _kinds(kinds: Sequence[str]) -> str:
 
 def _components(anatomy: Anatomy) -> Table:
     total = anatomy.total
-    rows = [(name, n, n / total, *bytes_as(n)) for name, n in anatomy.by_component.items()]
-    sums = [sum(column) for column in zip(*(row[1:] for row in rows), strict=True)]
-    shown = [bytes_column([total]) for total in sums[2:]]
+    rows: list[tuple[Any, ...]] = [
+        (name, n, n / total, *bytes_as(n)) for name, n in anatomy.by_component.items()
+    ]
     formats = ("fp32", "bf16", "int8", "nf4")
+    sums = [sum(row[at] for row in rows) for at in range(1, 3 + len(formats))]
+    shown = [bytes_column([total]) for total in sums[2:]]
     return Table(
         title="Components",
         columns=(

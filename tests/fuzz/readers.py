@@ -18,6 +18,7 @@ from typing import Any
 
 from anatomy.architecture.anatomy import count_headers
 from anatomy.architecture.facts import facts_from_config, named_dtype, prediction_layers, quantization
+from anatomy.architecture.plain import count_plain
 from anatomy.architecture.plausible import check_plausible
 from anatomy.blueprint import Blueprint, Origin, TensorHeader
 from anatomy.errors import AnatomyError
@@ -101,6 +102,9 @@ def read_folder(data: bytes) -> None:
                     file.write_bytes(part[1:])
         with watched(folder):
             blueprint = load(str(folder))
+            if blueprint.config is not None:
+                check_plausible(blueprint.config)
+                count_plain(blueprint)
             if blueprint.tensors:
                 show(blueprint)
 
