@@ -5,11 +5,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from anatomy.api.description import Progress, load, silence
+from anatomy.errors import RecipeError
 
 if TYPE_CHECKING:
     from anatomy.architecture.anatomy import Anatomy
     from anatomy.architecture.skeleton import Skeleton
+    from anatomy.blueprint import Blueprint
     from anatomy.formats.size import FormatSize
+    from anatomy.planning.serving import Load, Served
+
+UNSTATED_CONTEXT = 4096
+"""Tokens of a sequence where neither the user nor the config says how many."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,18 +25,30 @@ class Examined:
     anatomy: "Anatomy"
     formats: "tuple[FormatSize, ...] | None" = None
     """Its size in each format; None when that was not asked."""
+    load: "Load | None" = None
+    """Its weights and its cache; None when that was not asked."""
+    served: "tuple[Served, ...]" = ()
+    """`load` on each GPU of the catalog."""
 
 
 def examine(
     reference: str,
     *,
     formats: bool = False,
+    kv_cache: bool = False,
+    context: int | None = None,
+    batch: int = 1,
+    cache_dtype: str = "bf16",
     overrides: Mapping[str, Any] | None = None,
     revision: str | None = None,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
 ) -> Examined:
-    """Take a model apart, and answer what is asked beside. Raises SourceError, ArchitectureError."""
+    """Take a model apart, and answer what is asked beside: `formats`, its size in each; `kv_cache`, what `batch` sequences
+    of `context` tokens keep in `cache_dtype` (a name of `anatomy.inference.cache.CACHE_DTYPES`), and on which GPUs.
+
+    Raises SourceError, ArchitectureError, RecipeError.
+    """
     from anatomy.architecture.anatomy import describe
     from anatomy.architecture.plausible import check_plausible
 
@@ -41,7 +59,52 @@ def examine(
         check_plausible(blueprint.config)
         tell("building the model without its weights")
     anatomy, skeleton = describe(blueprint, trust_remote_code=trust_remote_code)
-    return Examined(anatomy=anatomy, formats=_formats(anatomy, skeleton) if formats else None)
+    sizes = _formats(anatomy, skeleton) if formats else None
+    if not kv_cache:
+        return Examined(anatomy=anatomy, formats=sizes)
+    tell("looking at the cache that the model fills")
+    asked = _load(blueprint, anatomy, trust_remote_code, context, batch, cache_dtype)
+    return Examined(anatomy=anatomy, formats=sizes, load=asked, served=_served(asked))
+
+
+def _load(
+    blueprint: "Blueprint", anatomy: "Anatomy", trust: bool, context: int | None, batch: int, dtype: str
+) -> "Load":
+    from anatomy.architecture.skeleton import build_skeleton
+    from anatomy.inference.cache import BY_NAME
+    from anatomy.planning.serving import Load
+    from anatomy.rehearsal.cache_probe import kv_cache_of
+
+    if dtype not in BY_NAME:
+        raise RecipeError(
+            f"{dtype!r} is no number format of a cache that is known here.",
+            hint=f"use one of {', '.join(BY_NAME)}",
+        )
+    # In 16 bits, whatever the config names: states and convolutions take the model's format.
+    cache = kv_cache_of(build_skeleton(blueprint, dtype="bfloat16", trust_remote_code=trust))
+    if BY_NAME[dtype].full_only and not cache.keeps_all:
+        raise RecipeError(
+            f"transformers keeps a cache in {dtype} only where every layer keeps every token, and here not all do.",
+            hint="use --cache-dtype bf16 or fp8",
+        )
+    stored = anatomy.stored
+    return Load(
+        weight_bytes=stored.stored_bytes if stored else 2 * anatomy.total,
+        weights="as the checkpoint stores them" if stored else "in 16 bits",
+        cache=cache,
+        dtype=BY_NAME[dtype],
+        context=context or anatomy.facts.context or UNSTATED_CONTEXT,
+        batch=batch,
+        longest=anatomy.facts.context,
+        context_said=context is not None,
+    )
+
+
+def _served(load: "Load") -> "tuple[Served, ...]":
+    from anatomy.hardware.catalog import all_gpus
+    from anatomy.planning.serving import served
+
+    return served(load, all_gpus())
 
 
 def _formats(anatomy: "Anatomy", skeleton: "Skeleton | None") -> "tuple[FormatSize, ...]":

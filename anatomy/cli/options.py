@@ -35,6 +35,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
         *("loss", "label_smoothing", "objective", "dpo_reference", "attn", "liger_kernels"),
     ),
     "Checkpointing": ("checkpointing", "reentrant", "checkpoint_every", "checkpoint_offload"),
+    "Evaluation": ("eval_batches", "eval_batch_size", "eval_keep_logits", "eval_accumulation_steps"),
     "Files": ("recipe_file", "config_file", "config_kind", "print_recipe", "export", "export_predicted"),
     "Run": ("weights", "steps", "warmup", "device", "save", "open_"),
     "GPU": ("gpu", "check"),
@@ -65,7 +66,7 @@ class GroupedCommand(click.Command):
                     formatter.write_dl(rows)
 
 
-def _stack(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
+def stack(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
     """Several decorators as one; the first stands first in the help."""
 
     def decorate(function: Function) -> Function:
@@ -78,7 +79,7 @@ def _stack(*options: Callable[[Function], Function]) -> Callable[[Function], Fun
 
 def format_options(function: Function) -> Function:
     """--format, --json."""
-    return _stack(
+    return stack(
         click.option(
             "--format", "format_", type=click.Choice(FORMATS), help="How to answer.  [default: table]"
         ),
@@ -88,7 +89,7 @@ def format_options(function: Function) -> Function:
 
 def output_options(function: Function) -> Function:
     """--format, --json, -o."""
-    return _stack(
+    return stack(
         format_options,
         click.option(
             "-o",
@@ -105,7 +106,7 @@ MODEL_FLAGS = ("revision", "trust_remote_code")
 
 def model_options(function: Function) -> Function:
     """MODEL and how to read it."""
-    return _stack(
+    return stack(
         click.option("--revision", metavar="NAME", help="Branch, tag or commit of a hub's model."),
         click.option(
             "--set",

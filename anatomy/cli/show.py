@@ -8,6 +8,7 @@ import click
 from anatomy.cli.options import GroupedCommand, model_options, output_options, parse_overrides
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
+from anatomy.cli.show_options import question_options, questions_of
 from anatomy.render import Format
 from anatomy.report.document import Document
 
@@ -23,17 +24,12 @@ from anatomy.report.document import Document
 @click.option(
     "--build", is_flag=True, help="Build the model's class even where the checkpoint's headers say enough."
 )
-@click.option(
-    "--formats",
-    is_flag=True,
-    help="The model's size in each format: fp32 to int8, nf4, GPTQ, AWQ, FP8, MXFP4 and GGUF.",
-)
+@question_options
 @model_options
 @output_options
 def command(
     model: str,
     depth: int | None,
-    formats: bool,
     overrides: tuple[str, ...],
     no_progress: bool,
     format_: Format | None,
@@ -46,43 +42,37 @@ def command(
       anatomy show openai-community/gpt2 --depth 2
       anatomy show ./model.safetensors --json
       anatomy show Qwen/Qwen3-8B --formats
+      anatomy show Qwen/Qwen3-8B --kv-cache --context 32768 --batch 4
 
     What a model is made of: facts, components, modules, and what its checkpoint stores.
     """
     form = chosen_format(format_, as_json, output)
+    questions = questions_of(options)
     changed = parse_overrides(overrides)
-    questions = {"formats": formats}
     with working(show=not no_progress) as progress:
-        document = (_answered if any(questions.values()) else _shown)(
-            model, questions=questions, depth=depth, overrides=changed, progress=progress, **options
-        )
+        options |= {"overrides": changed, "progress": progress}
+        document = _answered(model, questions, **options) if questions else _shown(model, depth, **options)
     answer(document, form, output)
 
 
-def _shown(
-    model: str, *, questions: Mapping[str, Any], depth: int | None, overrides: dict[str, Any], **options: Any
-) -> Document:
+def _shown(model: str, depth: int | None, **options: Any) -> Document:
     """The model itself."""
     from anatomy import api
     from anatomy.report.show import show_document
 
-    return show_document(api.show(model, overrides=overrides, **options), depth=depth, overrides=overrides)
+    return show_document(api.show(model, **options), depth=depth, overrides=options["overrides"])
 
 
-def _answered(
-    model: str,
-    *,
-    questions: Mapping[str, Any],
-    depth: int | None,
-    overrides: dict[str, Any],
-    build: bool,
-    **options: Any,
-) -> Document:
-    """What was asked of it."""
+def _answered(model: str, questions: Mapping[str, Any], *, build: bool, **options: Any) -> Document:
+    """What was asked of it. Its class is built in any case, whatever `build` says."""
     from anatomy import api
     from anatomy.report.show_asked import asked_document
+    from anatomy.report.show_cache import cache_answer
     from anatomy.report.show_formats import formats_answer
 
-    found = api.examine(model, overrides=overrides, **questions, **options)
-    asked = [formats_answer(found.formats)] if found.formats is not None else []
-    return asked_document(found.anatomy, asked, overrides)
+    found = api.examine(model, **questions, **options)
+    asked = [
+        *([] if found.formats is None else [formats_answer(found.formats)]),
+        *([] if found.load is None else [cache_answer(found.load, found.served)]),
+    ]
+    return asked_document(found.anatomy, asked, options["overrides"])
