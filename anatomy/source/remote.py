@@ -27,7 +27,7 @@ def fetch_stored(repo: str, revision: str, tell: Callable[[str], None]) -> Store
     cannot be had.
     """
     with _threads() as pool:
-        single = pool.submit(_fetch_and_keep, repo, SINGLE_FILE, revision, FIRST_BYTES)
+        single = pool.submit(fetch_and_keep, repo, SINGLE_FILE, revision, FIRST_BYTES)
         index = pool.submit(fetch_json, repo, INDEX_FILE, revision)
         if (tensors := single.result()) is not None:
             return tensors, ()
@@ -51,6 +51,14 @@ def fetch_json(repo: str, file: str, revision: str | None) -> tuple[bytes | None
     return part.data, part.commit
 
 
+def fetch_and_keep_document(repo: str, file: str, revision: str | None) -> tuple[bytes | None, str | None]:
+    """As `fetch_json`, and kept for the next time."""
+    data, commit = fetch_json(repo, file, revision)
+    if data is not None:
+        kept.keep_answer(repo, revision or "main", commit, {file: data})
+    return data, commit
+
+
 def _fetch_shards(
     pool: ThreadPoolExecutor,
     repo: str,
@@ -60,7 +68,7 @@ def _fetch_shards(
 ) -> dict[str, tuple[TensorHeader, ...]]:
     """{file: its tensors} of every file that the index names."""
     asked = {
-        pool.submit(_fetch_and_keep, repo, file, revision, max(length, FIRST_BYTES)): file
+        pool.submit(fetch_and_keep, repo, file, revision, max(length, FIRST_BYTES)): file
         for file, length in _lengths(weight_map).items()
     }
     shards: dict[str, tuple[TensorHeader, ...]] = {}
@@ -80,7 +88,9 @@ def _lengths(weight_map: Mapping[str, str]) -> dict[str, int]:
     return lengths
 
 
-def _fetch_and_keep(repo: str, file: str, revision: str, expected: int) -> tuple[TensorHeader, ...] | None:
+def fetch_and_keep(
+    repo: str, file: str, revision: str, expected: int = FIRST_BYTES
+) -> tuple[TensorHeader, ...] | None:
     """One file's headers, kept for the next time; None when the hub has no such file."""
     from huggingface_hub.errors import RemoteEntryNotFoundError
 
