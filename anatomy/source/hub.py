@@ -12,6 +12,7 @@ from anatomy.blueprint import Blueprint, Origin
 from anatomy.errors import SourceError
 from anatomy.source import held, kept
 from anatomy.source.folder import CONFIG_FILE, Stored
+from anatomy.source.hub_adapter import read_hub_adapter
 from anatomy.source.hub_errors import explain, network_errors
 from anatomy.source.hub_gguf import gguf_sentence
 from anatomy.source.jsonfile import parse_object, read_object
@@ -78,6 +79,8 @@ def read_hub(
     else:
         kept.keep_answer(repo, revision or "main", commit, {CONFIG_FILE: data})
     if config is None and tensors is None:
+        if adapter := read_hub_adapter(repo, revision=commit or revision):
+            return adapter
         raise SourceError(
             f"{repo} has no {CONFIG_FILE}. {' '.join(notes)}",
             "name a repository with a transformers model or with safetensors files",
