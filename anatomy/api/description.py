@@ -63,6 +63,13 @@ def trainable_description(
     from anatomy.architecture.plausible import check_plausible
 
     blueprint = load(reference, overrides=overrides, revision=revision)
+    if blueprint.adapter is not None:
+        base = blueprint.adapter.config.get("base_model_name_or_path")
+        raise ArchitectureError(
+            f"{blueprint.id} is an adapter, and a run is of a whole model.",
+            hint=f"plan its base, {base if isinstance(base, str) else 'which it does not name'}, "
+            "with the adapter's settings, e.g. --method lora --r 16",
+        )
     if blueprint.config is None:
         raise ArchitectureError(
             f"{blueprint.id} has no config, so no run can be rehearsed.",
