@@ -77,6 +77,8 @@ class Values:
         return func(*tree_map_only(torch.Tensor, known, args), **tree_map_only(torch.Tensor, known, on_cpu))
 
     def _attach(self, func: Any, args: Any, kwargs: Any, tensors: list[torch.Tensor]) -> None:
+        if any(isinstance(a, torch.Tensor) and self.of(a) is None for a in args):
+            return  # the common case, told without walking through all arguments
         try:
             value = self.answer(func, args, kwargs)
         except UnknownValueError:

@@ -9,7 +9,7 @@ from typing import Any
 
 from anatomy.memory.timeline import Block, Category, Mark, Phase, Timeline
 
-_FORWARD = frozenset({Phase.FORWARD, Phase.LOSS})
+_FORWARD = frozenset({Phase.FORWARD, Phase.LOSS, Phase.EVALUATION})
 
 
 class Ledger:
@@ -38,6 +38,17 @@ class Ledger:
     def since(self, length: int) -> list[int]:
         """Blocks born since the trace had that length."""
         return [entry for entry in self._trace[length:] if entry >= 0]
+
+    def told(self, start: int, stop: int) -> list[tuple[bool, int]]:
+        """A stretch of the trace: of every entry whether a block was born, and its bytes."""
+        return [
+            (entry >= 0, self._bytes[entry if entry >= 0 else ~entry]) for entry in self._trace[start:stop]
+        ]
+
+    def left(self, start: int, stop: int) -> list[tuple[int, str]]:
+        """Blocks (bytes, op) that were born in a stretch of the trace and are still there."""
+        born = [entry for entry in self._trace[start:stop] if entry >= 0]
+        return [(self._bytes[b], self._op[b]) for b in born if self._span_freed[b] < 0]
 
     def enter(self, phase: Phase, step: int) -> None:
         """A phase begins; every later entry belongs to it."""

@@ -27,6 +27,7 @@ from anatomy.rehearsal.kernels.bitsandbytes_cuda import (
 from anatomy.rehearsal.kernels.kernel_packages import import_packages
 from anatomy.rehearsal.kernels.optimizers_cuda import package_kernels
 from anatomy.rehearsal.ledger import Ledger
+from anatomy.rehearsal.loops.turns import stood_for
 from anatomy.rehearsal.recorder import Recorder
 from anatomy.training.losses.fused import imported_functions
 from anatomy.training.optimizers import build as optimizers
@@ -110,6 +111,8 @@ class Rehearsing:
         self.attribution = Attribution(self._recomputing, self._losing)
         self.recorder = Recorder(self.ledger, self.attribution, stage, device)
         self.number = 0
+        self.loops: dict[str, None] = {}
+        """What was said of loops over tokens."""
 
     def run(self, steps: int) -> None:
         with self.on_stage() as stack:
@@ -141,6 +144,8 @@ class Rehearsing:
                 stack.enter_context(literals_known())
             stack.enter_context(self.attribution)
             stack.enter_context(self.recorder)
+            if self.device == "meta":
+                stack.enter_context(stood_for(self.recorder, self.ledger, self.loops))
             yield stack
 
     def equip(self, make_optimizer: Callable[[], Any], stack: ExitStack) -> Any:
@@ -208,6 +213,7 @@ class Rehearsing:
                 *self.cast.batch_assumptions,
                 *self.recorder.questions.assumed,
                 *self._kernels(),
+                *self.loops,
                 *self.cast.weight_assumptions(self.model),
                 *self._repeated(),
                 *self._paged(),
