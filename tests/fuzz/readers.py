@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anatomy.architecture.anatomy import count_headers
+from anatomy.architecture.anatomy import count_adapter, count_headers
 from anatomy.architecture.facts import facts_from_config, named_dtype, prediction_layers, quantization
 from anatomy.architecture.plain import count_plain
 from anatomy.architecture.plausible import check_plausible
@@ -25,7 +25,7 @@ from anatomy.errors import AnatomyError
 from anatomy.render import json as as_json
 from anatomy.render.style import Style
 from anatomy.report.show import show_document
-from anatomy.source import load
+from anatomy.source.folder import read_path
 from anatomy.source.gguf import parse_gguf
 from anatomy.source.gguf_files import blueprint_of
 from anatomy.source.jsonfile import parse_object
@@ -87,7 +87,10 @@ SEPARATOR = b"\xff\xfe\xfd"
 
 
 def read_folder(data: bytes) -> None:
-    """A folder of some of these files, or of links of their names: one part of the data each, the first byte says which."""
+    """A folder of some of these files, or of links of their names: one part of the data each, the first byte says which.
+
+    An adapter's base is not looked for: that is a model which it names, and may lie elsewhere.
+    """
     with tempfile.TemporaryDirectory(dir=_memory()) as name:
         folder = Path(name) / "model"
         folder.mkdir()
@@ -101,16 +104,18 @@ def read_folder(data: bytes) -> None:
                 else:
                     file.write_bytes(part[1:])
         with watched(folder):
-            blueprint = load(str(folder))
+            blueprint = read_path(folder)
             if blueprint.config is not None:
                 check_plausible(blueprint.config)
                 count_plain(blueprint)
-            if blueprint.tensors:
+            if blueprint.tensors or blueprint.adapter is not None:
                 show(blueprint)
 
 
 def show(blueprint: Blueprint) -> None:
-    as_json.render(show_document(count_headers(blueprint)), Style())
+    adapter = blueprint.adapter
+    counted = count_headers(blueprint) if adapter is None else count_adapter(blueprint, adapter)
+    as_json.render(show_document(counted), Style())
 
 
 READERS: Mapping[str, Callable[[bytes], None]] = {
