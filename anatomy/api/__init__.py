@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from anatomy.api.compared import compare
     from anatomy.api.configured import read_config
     from anatomy.api.description import Progress, load, show
+    from anatomy.api.differing import diff
     from anatomy.api.examined import Examined, examine
     from anatomy.api.exported import check_export, export
     from anatomy.api.facts import env, gpus, models
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
     from anatomy.api.validated import find_grid, validate, validate_records
 
 __all__ = [
-    "REHEARSED_ON", "Examined", "Progress", "check_export", "compare", "env", "examine", "export", "find_grid", "frame", "frame_records",
-    "gpus", "load", "models", "optimizers", "plan", "profile", "read_config", "show", "validate", "validate_records",
+    "REHEARSED_ON", "Examined", "Progress", "check_export", "compare", "diff", "env", "examine", "export", "find_grid",
+    "frame", "frame_records", "gpus", "load", "models", "optimizers", "plan", "profile", "read_config", "show",
+    "validate", "validate_records",
 ]  # fmt: skip
 
 _HOMES = {
     "compared": ("compare",),
     "configured": ("read_config",),
     "description": ("Progress", "load", "show"),
+    "differing": ("diff",),
     "examined": ("Examined", "examine"),
     "exported": ("check_export", "export"),
     "facts": ("env", "gpus", "models"),

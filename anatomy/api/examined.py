@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from anatomy.api.description import Progress, load, silence
-from anatomy.errors import RecipeError
+from anatomy.errors import ArchitectureError, RecipeError
 
 if TYPE_CHECKING:
     from anatomy.architecture.anatomy import Anatomy
+    from anatomy.architecture.listing import Entry, Order
     from anatomy.architecture.skeleton import Skeleton
     from anatomy.blueprint import Blueprint
     from anatomy.formats.size import FormatSize
@@ -25,6 +26,8 @@ class Examined:
     anatomy: "Anatomy"
     formats: "tuple[FormatSize, ...] | None" = None
     """Its size in each format; None when that was not asked."""
+    entries: "tuple[Entry, ...] | None" = None
+    """Its tensors and modules, filtered and sorted; None when that was not asked."""
     load: "Load | None" = None
     """Its weights and its cache; None when that was not asked."""
     served: "tuple[Served, ...]" = ()
@@ -35,6 +38,8 @@ def examine(
     reference: str,
     *,
     formats: bool = False,
+    filter: str | None = None,  # noqa: A002 - named as the flag
+    sort: "Order | None" = None,
     kv_cache: bool = False,
     context: int | None = None,
     batch: int = 1,
@@ -44,27 +49,61 @@ def examine(
     trust_remote_code: bool = False,
     progress: Progress | None = None,
 ) -> Examined:
-    """Take a model apart, and answer what is asked beside: `formats`, its size in each; `kv_cache`, what `batch` sequences
+    """Take a model apart, and answer what is asked beside: `formats`, its size in each; `filter` and `sort`,
+    its tensors and modules as a list; `kv_cache`, what `batch` sequences
     of `context` tokens keep in `cache_dtype` (a name of `anatomy.inference.cache.CACHE_DTYPES`), and on which GPUs.
 
     Raises SourceError, ArchitectureError, RecipeError.
     """
+    tell = progress or silence
+    blueprint, anatomy, skeleton = described(
+        reference,
+        overrides=overrides,
+        revision=revision,
+        trust_remote_code=trust_remote_code,
+        progress=tell,
+    )
+    entries = _entries(blueprint, anatomy, filter, sort) if filter or sort else None
+    sizes = _formats(anatomy, skeleton) if formats else None
+    if not kv_cache:
+        return Examined(anatomy=anatomy, formats=sizes, entries=entries)
+    tell("looking at the cache that the model fills")
+    asked = _load(blueprint, anatomy, trust_remote_code, context, batch, cache_dtype)
+    return Examined(anatomy=anatomy, formats=sizes, entries=entries, load=asked, served=_served(asked))
+
+
+def described(
+    reference: str,
+    *,
+    overrides: Mapping[str, Any] | None,
+    revision: str | None,
+    trust_remote_code: bool,
+    progress: Progress,
+) -> "tuple[Blueprint, Anatomy, Skeleton | None]":
+    """A model's description, the model taken apart, and the one that was built, where one was."""
     from anatomy.architecture.anatomy import describe
     from anatomy.architecture.plausible import check_plausible
 
-    tell = progress or silence
-    tell(f"reading {reference}")
+    progress(f"reading {reference}")
     blueprint = load(reference, overrides=overrides, revision=revision)
+    if blueprint.adapter is not None:
+        base = blueprint.adapter.base
+        raise ArchitectureError(
+            f"{blueprint.id} is an adapter: such questions are about a whole model.",
+            hint=f"ask them about {'its base' if base is None else base.id}",
+        )
     if blueprint.config is not None:
         check_plausible(blueprint.config)
-        tell("building the model without its weights")
-    anatomy, skeleton = describe(blueprint, trust_remote_code=trust_remote_code)
-    sizes = _formats(anatomy, skeleton) if formats else None
-    if not kv_cache:
-        return Examined(anatomy=anatomy, formats=sizes)
-    tell("looking at the cache that the model fills")
-    asked = _load(blueprint, anatomy, trust_remote_code, context, batch, cache_dtype)
-    return Examined(anatomy=anatomy, formats=sizes, load=asked, served=_served(asked))
+        progress("building the model without its weights")
+    return blueprint, *describe(blueprint, trust_remote_code=trust_remote_code)
+
+
+def _entries(
+    blueprint: "Blueprint", anatomy: "Anatomy", pattern: str | None, order: "Order | None"
+) -> "tuple[Entry, ...]":
+    from anatomy.architecture.listing import entries_of
+
+    return entries_of(anatomy, blueprint.tensors, pattern=pattern, order=order)
 
 
 def _load(

@@ -8,7 +8,7 @@ import click
 from anatomy.cli.options import GroupedCommand, model_options, output_options, parse_overrides
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
-from anatomy.cli.show_options import question_options, questions_of
+from anatomy.cli.show_options import check_diff, question_options, questions_of
 from anatomy.render import Format
 from anatomy.report.document import Document
 
@@ -20,6 +20,7 @@ from anatomy.report.document import Document
     "repository of GGUF files name one: organisation/name:FILE.gguf, or by a word in its name, organisation/name:Q4_K_M.",
 )
 @click.argument("model")
+@click.argument("other", required=False)
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Levels of the module tree to show.")
 @click.option(
     "--build", is_flag=True, help="Build the model's class even where the checkpoint's headers say enough."
@@ -29,6 +30,8 @@ from anatomy.report.document import Document
 @output_options
 def command(
     model: str,
+    other: str | None,
+    diff: bool,
     depth: int | None,
     overrides: tuple[str, ...],
     no_progress: bool,
@@ -42,16 +45,24 @@ def command(
       anatomy show openai-community/gpt2 --depth 2
       anatomy show ./model.safetensors --json
       anatomy show Qwen/Qwen3-8B --formats
+      anatomy show Qwen/Qwen3-8B --filter '*.layers.0.*' --sort bytes
+      anatomy show Qwen/Qwen2-7B Qwen/Qwen2.5-7B --diff
       anatomy show Qwen/Qwen3-8B --kv-cache --context 32768 --batch 4
 
     What a model is made of: facts, components, modules, and what its checkpoint stores.
     """
     form = chosen_format(format_, as_json, output)
     questions = questions_of(options)
+    check_diff(diff, other, questions)
     changed = parse_overrides(overrides)
     with working(show=not no_progress) as progress:
         options |= {"overrides": changed, "progress": progress}
-        document = _answered(model, questions, **options) if questions else _shown(model, depth, **options)
+        if other is not None:
+            document = _differing(model, other, **options)
+        else:
+            document = (
+                _answered(model, questions, **options) if questions else _shown(model, depth, **options)
+            )
     answer(document, form, output)
 
 
@@ -68,11 +79,21 @@ def _answered(model: str, questions: Mapping[str, Any], *, build: bool, **option
     from anatomy import api
     from anatomy.report.show_asked import asked_document
     from anatomy.report.show_cache import cache_answer
+    from anatomy.report.show_entries import entries_answer
     from anatomy.report.show_formats import formats_answer
 
     found = api.examine(model, **questions, **options)
     asked = [
+        *([] if found.entries is None else [entries_answer(found.entries, found.anatomy)]),
         *([] if found.formats is None else [formats_answer(found.formats)]),
         *([] if found.load is None else [cache_answer(found.load, found.served)]),
     ]
     return asked_document(found.anatomy, asked, options["overrides"])
+
+
+def _differing(model: str, other: str, *, build: bool, **options: Any) -> Document:
+    """What differs between two. Both are built, whatever `build` says."""
+    from anatomy import api
+    from anatomy.report.show_diff import diff_document
+
+    return diff_document(api.diff(model, other, **options))

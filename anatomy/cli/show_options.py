@@ -12,8 +12,23 @@ _ONLY_WITH = {"context": "kv_cache", "batch": "kv_cache", "cache_dtype": "kv_cac
 
 
 def question_options(function: Function) -> Function:
-    """--formats, --kv-cache with its options."""
+    """--filter, --sort, --diff, --formats, --kv-cache with its options."""
     return stack(
+        click.option(
+            "--filter",
+            metavar="GLOB",
+            help="The tensors and modules of this name as a list; * stands for anything, e.g. '*.mlp.*'.",
+        ),
+        click.option(
+            "--sort",
+            type=click.Choice(("bytes", "parameters", "name")),
+            help="All tensors, or those of --filter, as a list: the largest first, or by name.",
+        ),
+        click.option(
+            "--diff",
+            is_flag=True,
+            help="What differs between MODEL and OTHER. Two revisions: NAME@REVISION for either.",
+        ),
         click.option(
             "--formats",
             is_flag=True,
@@ -44,7 +59,7 @@ def question_options(function: Function) -> Function:
     )(function)
 
 
-QUESTIONS = ("formats", "kv_cache", *_ONLY_WITH)
+QUESTIONS = ("filter", "sort", "formats", "kv_cache", *_ONLY_WITH)
 
 
 def questions_of(options: dict[str, Any]) -> Mapping[str, Any]:
@@ -56,3 +71,16 @@ def questions_of(options: dict[str, Any]) -> Mapping[str, Any]:
             flag, needed = (f"--{word.replace('_', '-')}" for word in (name, question))
             raise click.UsageError(f"{flag} belongs to {needed}.", ctx=click.get_current_context())
     return asked
+
+
+def check_diff(diff: bool, other: str | None, questions: Mapping[str, Any]) -> None:
+    """--diff takes two models and no other question. Raises UsageError."""
+    wrong = ""
+    if diff != (other is not None):
+        wrong = (
+            "--diff compares two models: MODEL and OTHER." if diff else "A second model belongs to --diff."
+        )
+    elif diff and questions:
+        wrong = f"--diff goes alone, without --{next(iter(questions)).replace('_', '-')}."
+    if wrong:
+        raise click.UsageError(wrong, ctx=click.get_current_context())

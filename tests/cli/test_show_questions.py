@@ -62,3 +62,62 @@ def test_an_unknown_format_of_a_cache_is_refused(run, tiny_llama):
     assert code == 2
     assert "fp3" in err
     assert "int4" in err
+
+
+@pytest.fixture
+def deeper(tiny_llama, tmp_path):
+    """The tiny model with a third layer."""
+    config = json.loads((tiny_llama / "config.json").read_text())
+    folder = tmp_path / "deeper"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
+    return folder
+
+
+@pytest.mark.parametrize("format_", ["table", "md", "csv", "json"])
+def test_diff(run, tiny_llama, deeper, format_):
+    code, out, err = run("show", tiny_llama, deeper, "--diff", "--format", format_)
+    assert (code, err) == (0, "")
+    layer = 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 128 + 2 * 64
+    if format_ == "json":
+        data = json.loads(out)
+        assert data["right"]["parameters"] - data["left"]["parameters"] == layer
+        assert sum(row["parameters"] for row in data["tensors"]) == layer
+    elif format_ == "csv":
+        rows = list(csv.DictReader(io.StringIO(out)))
+        assert sum(int(row["difference"]) for row in rows if row["component"] != "total") == layer
+    else:
+        assert f"+{layer:,}" in out
+        assert "layers" in out
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--diff"], "compares two models"),
+        (["OTHER"], "belongs to --diff"),
+        (["OTHER", "--diff", "--formats"], "goes alone"),
+    ],
+)
+def test_diff_takes_two_models_and_nothing_else(run, tiny_llama, deeper, args, said):
+    code, out, err = run("show", tiny_llama, *(deeper if arg == "OTHER" else arg for arg in args))
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+@pytest.mark.parametrize("format_", ["table", "md", "csv", "json"])
+def test_filter_and_sort(run, tiny_llama, format_):
+    code, out, err = run(
+        "show", tiny_llama, "--filter", "*.layers.1.mlp.*", "--sort", "name", "--format", format_
+    )
+    assert (code, err) == (0, "")
+    names = [f"model.layers.1.mlp.{name}_proj.weight" for name in ("down", "gate", "up")]
+    if format_ == "json":
+        entries = json.loads(out)["entries"]
+        assert [entry["path"] for entry in entries] == names
+        assert entries[0]["shape"] == [64, 128]
+    elif format_ == "csv":
+        assert [row["path"] for row in csv.DictReader(io.StringIO(out))] == names
+    else:
+        assert all(name in out for name in names)
+        assert "64 x 128" in out
