@@ -76,6 +76,10 @@ def trainable_description(
             hint="name a folder that has a config.json; `anatomy show` counts what the headers say",
         )
     check_plausible(blueprint.config)
+    if blueprint.names == "gguf":
+        from anatomy.api.gguf import trainable_gguf
+
+        return trainable_gguf(blueprint)
     return blueprint
 
 

@@ -26,6 +26,7 @@ _KEYS: dict[str, str] = {
     "expert_used_count": "num_experts_per_tok",
     "expert_shared_count": "n_shared_experts",
     "expert_feed_forward_length": "moe_intermediate_size",
+    "expert_shared_feed_forward_length": "shared_expert_intermediate_size",
     "ssm.conv_kernel": "conv_kernel",
     "ssm.state_size": "state_size",
 }
