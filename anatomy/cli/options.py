@@ -39,7 +39,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "Files": ("recipe_file", "config_file", "config_kind", "print_recipe", "export", "export_predicted"),
     "Run": ("weights", "steps", "warmup", "device", "save", "open_"),
     "GPU": ("gpu", "check"),
-    "Model": ("revision", "overrides", "trust_remote_code"),
+    "Model": ("revision", "token", "offline", "overrides", "trust_remote_code"),
     "Output": ("depth", "format_", "as_json", "output", "no_progress"),
 }
 """Heading in the help -> parameters under it, both in the order in which they stand there."""
@@ -104,10 +104,38 @@ MODEL_FLAGS = ("revision", "trust_remote_code")
 """Options of `model_options` that the library's verbs take under the same names."""
 
 
+def _use_token(ctx: click.Context, _: click.Parameter, token: str | None) -> None:
+    if token is not None:
+        from anatomy.source.access import as_owner_of
+
+        ctx.with_resource(as_owner_of(token))
+
+
+def _stay_offline(ctx: click.Context, _: click.Parameter, offline: bool) -> None:
+    if offline:
+        from anatomy.source.access import without_network
+
+        ctx.with_resource(without_network())
+
+
 def model_options(function: Function) -> Function:
     """MODEL and how to read it."""
     return stack(
         click.option("--revision", metavar="NAME", help="Branch, tag or commit of a hub's model."),
+        click.option(
+            "--token",
+            metavar="TOKEN",
+            expose_value=False,
+            callback=_use_token,
+            help="Ask the hub with this token; HF_TOKEN and `hf auth login` keep it off the command line.",
+        ),
+        click.option(
+            "--offline",
+            is_flag=True,
+            expose_value=False,
+            callback=_stay_offline,
+            help="Ask no hub: answer from this machine.",
+        ),
         click.option(
             "--set",
             "overrides",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from anatomy import __version__
 from anatomy.blueprint import TensorHeader
 from anatomy.errors import SourceError
 from anatomy.source.hub_errors import UnusableAnswerError, explain, network_errors
@@ -145,16 +146,13 @@ def _address(repo: str, file: str, revision: str | None) -> str:
 def _ask(url: str, what: str, start: int, end: int | None) -> Part:
     """One request for a part, and no more of its answer than that part; `end` None is a document's, wherever it is."""
     from huggingface_hub import constants
-    from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented, but not in its __all__
-        build_hf_headers,
-        get_session,
-    )
+    from huggingface_hub.utils import get_session  # type: ignore[attr-defined]  # documented, but not in its __all__
 
     wanted = {} if end is None else {"Range": f"bytes={start}-{end - 1}"}
     with get_session().stream(
         "GET",
         url,
-        headers={**build_hf_headers(), **wanted, "Accept-Encoding": "identity"},
+        headers={**_who(), **wanted, "Accept-Encoding": "identity"},
         timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
     ) as response:
         commit = _commit(response)
@@ -168,6 +166,14 @@ def _ask(url: str, what: str, start: int, end: int | None) -> Part:
         if size is not None and len(data) != due:
             raise UnusableAnswerError(what, f"{len(data):,} bytes came where {due:,} were due")
         return Part(data=data, size=size, commit=commit)
+
+
+def _who() -> dict[str, str]:
+    """The user's token, and who asks. huggingface_hub's own headers also say which packages and agents are here."""
+    from huggingface_hub import constants, get_token
+
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    return {"User-Agent": f"anatomy/{__version__}", **({"Authorization": f"Bearer {token}"} if token else {})}
 
 
 def _document_end(size: int | None, what: str) -> int:

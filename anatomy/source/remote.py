@@ -51,14 +51,6 @@ def fetch_json(repo: str, file: str, revision: str | None) -> tuple[bytes | None
     return part.data, part.commit
 
 
-def fetch_and_keep_document(repo: str, file: str, revision: str | None) -> tuple[bytes | None, str | None]:
-    """As `fetch_json`, and kept for the next time."""
-    data, commit = fetch_json(repo, file, revision)
-    if data is not None:
-        kept.keep_answer(repo, revision or "main", commit, {file: data})
-    return data, commit
-
-
 def _fetch_shards(
     pool: ThreadPoolExecutor,
     repo: str,
