@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from anatomy.api.configured import read_config
     from anatomy.api.description import Progress, load, show
     from anatomy.api.differing import diff
-    from anatomy.api.examined import Examined, examine
+    from anatomy.api.examined import Examined, examine, tokenizer_beside
     from anatomy.api.exported import check_export, export
     from anatomy.api.facts import env, gpus, models
     from anatomy.api.frames import frame, frame_records
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "REHEARSED_ON", "Examined", "Progress", "check_export", "compare", "diff", "env", "examine", "export", "find_grid",
     "frame", "frame_records", "gpus", "load", "models", "optimizers", "plan", "profile", "read_config", "show",
+    "tokenizer_beside",
     "validate", "validate_records",
 ]  # fmt: skip
 
@@ -30,7 +31,7 @@ _HOMES = {
     "configured": ("read_config",),
     "description": ("Progress", "load", "show"),
     "differing": ("diff",),
-    "examined": ("Examined", "examine"),
+    "examined": ("Examined", "examine", "tokenizer_beside"),
     "exported": ("check_export", "export"),
     "facts": ("env", "gpus", "models"),
     "frames": ("frame", "frame_records"),

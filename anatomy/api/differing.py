@@ -1,7 +1,6 @@
 """Two models, or two revisions of one, side by side."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anatomy.api.description import Progress, silence
@@ -22,25 +21,18 @@ def diff(
 ) -> "Difference":
     """What differs between two models in facts, config, components and shapes; numbers in weights are not read.
 
-    Either may be written NAME@REVISION; `revision` holds where it is not. Raises SourceError, ArchitectureError.
+    Either may be written NAME@REVISION. Raises SourceError, ArchitectureError.
     """
     from anatomy.architecture.difference import difference
 
     sides = []
     for reference in (left, right):
-        name, at = _split(reference)
         blueprint, anatomy, _ = described(
-            name,
+            reference,
             overrides=overrides,
-            revision=at or revision,
+            revision=revision,
             trust_remote_code=trust_remote_code,
             progress=progress or silence,
         )
         sides.append((anatomy, blueprint))
     return difference(sides[0], sides[1])
-
-
-def _split(reference: str) -> tuple[str, str | None]:
-    """'org/name@v2' -> ('org/name', 'v2'); a path of its own stays whole."""
-    name, at, revision = reference.rpartition("@")
-    return (name, revision) if at and name and not Path(reference).exists() else (reference, None)

@@ -1,19 +1,22 @@
 """A model taken apart, and the questions that `anatomy show` answers beside it."""
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from anatomy.api.description import Progress, load, silence
-from anatomy.errors import ArchitectureError, RecipeError
+from anatomy.errors import ArchitectureError, RecipeError, SourceError
 
 if TYPE_CHECKING:
     from anatomy.architecture.anatomy import Anatomy
     from anatomy.architecture.listing import Entry, Order
     from anatomy.architecture.skeleton import Skeleton
-    from anatomy.blueprint import Blueprint
+    from anatomy.architecture.vocabulary_rows import Rows
+    from anatomy.blueprint import Blueprint, Origin
     from anatomy.formats.size import FormatSize
     from anatomy.planning.serving import Load, Served
+    from anatomy.source.tokenizer import Tokenizer
 
 UNSTATED_CONTEXT = 4096
 """Tokens of a sequence where neither the user nor the config says how many."""
@@ -28,6 +31,10 @@ class Examined:
     """Its size in each format; None when that was not asked."""
     entries: "tuple[Entry, ...] | None" = None
     """Its tensors and modules, filtered and sorted; None when that was not asked."""
+    tokenizer: "Tokenizer | None" = None
+    """What its tokenizer's files say; None when that was not asked."""
+    rows: "Rows | None" = None
+    """Its embedding beside the tokenizer's ids; None where either is not known."""
     load: "Load | None" = None
     """Its weights and its cache; None when that was not asked."""
     served: "tuple[Served, ...]" = ()
@@ -40,6 +47,7 @@ def examine(
     formats: bool = False,
     filter: str | None = None,  # noqa: A002 - named as the flag
     sort: "Order | None" = None,
+    tokenizer: bool = False,
     kv_cache: bool = False,
     context: int | None = None,
     batch: int = 1,
@@ -50,7 +58,7 @@ def examine(
     progress: Progress | None = None,
 ) -> Examined:
     """Take a model apart, and answer what is asked beside: `formats`, its size in each; `filter` and `sort`,
-    its tensors and modules as a list; `kv_cache`, what `batch` sequences
+    its tensors and modules as a list; `tokenizer`, what its tokenizer's files say; `kv_cache`, what `batch` sequences
     of `context` tokens keep in `cache_dtype` (a name of `anatomy.inference.cache.CACHE_DTYPES`), and on which GPUs.
 
     Raises SourceError, ArchitectureError, RecipeError.
@@ -63,13 +71,50 @@ def examine(
         trust_remote_code=trust_remote_code,
         progress=tell,
     )
-    entries = _entries(blueprint, anatomy, filter, sort) if filter or sort else None
-    sizes = _formats(anatomy, skeleton) if formats else None
-    if not kv_cache:
-        return Examined(anatomy=anatomy, formats=sizes, entries=entries)
-    tell("looking at the cache that the model fills")
-    asked = _load(blueprint, anatomy, trust_remote_code, context, batch, cache_dtype)
-    return Examined(anatomy=anatomy, formats=sizes, entries=entries, load=asked, served=_served(asked))
+    found = Examined(
+        anatomy=anatomy,
+        formats=_formats(anatomy, skeleton) if formats else None,
+        entries=_entries(blueprint, anatomy, filter, sort) if filter or sort else None,
+    )
+    if tokenizer:
+        tell("reading its tokenizer")
+        found = _with_tokenizer(found, blueprint)
+    if kv_cache:
+        tell("looking at the cache that the model fills")
+        asked = _load(blueprint, anatomy, trust_remote_code, context, batch, cache_dtype)
+        found = replace(found, load=asked, served=_served(asked))
+    return found
+
+
+def tokenizer_beside(reference: str, anatomy: "Anatomy") -> "tuple[Tokenizer | None, Rows | None]":
+    """The tokenizer whose files lie in a folder named by the user, and the embedding's rows beside its ids.
+
+    Files on the hub cost requests: `examine` asks for them. Raises SourceError.
+    """
+    from anatomy.blueprint import Origin
+
+    if not os.path.isdir(reference):
+        return None, None
+    return _tokenizer(Origin(kind="folder", location=reference), anatomy)
+
+
+def _tokenizer(origin: "Origin", anatomy: "Anatomy") -> "tuple[Tokenizer | None, Rows | None]":
+    from anatomy.architecture.vocabulary_rows import rows_of
+    from anatomy.source.tokenizer import read_tokenizer
+
+    tokenizer = read_tokenizer(origin)
+    known = None if tokenizer is None else tokenizer.vocabulary
+    return tokenizer, None if known is None else rows_of(anatomy, known.highest)
+
+
+def _with_tokenizer(found: Examined, blueprint: "Blueprint") -> Examined:
+    tokenizer, rows = _tokenizer(blueprint.origin, found.anatomy)
+    if tokenizer is None:
+        raise SourceError(
+            f"{blueprint.id} has no tokenizer's files here ({blueprint.origin}).",
+            hint="name a folder or a repository with tokenizer.json or tokenizer_config.json",
+        )
+    return replace(found, tokenizer=tokenizer, rows=rows)
 
 
 def described(
@@ -139,11 +184,11 @@ def _load(
     )
 
 
-def _served(load: "Load") -> "tuple[Served, ...]":
+def _served(asked: "Load") -> "tuple[Served, ...]":
     from anatomy.hardware.catalog import all_gpus
     from anatomy.planning.serving import served
 
-    return served(load, all_gpus())
+    return served(asked, all_gpus())
 
 
 def _formats(anatomy: "Anatomy", skeleton: "Skeleton | None") -> "tuple[FormatSize, ...]":

@@ -67,11 +67,16 @@ def command(
 
 
 def _shown(model: str, depth: int | None, **options: Any) -> Document:
-    """The model itself."""
+    """The model itself, and the tokenizer where its files lie in the same folder."""
     from anatomy import api
     from anatomy.report.show import show_document
+    from anatomy.report.show_asked import beside
+    from anatomy.report.show_tokenizer import tokenizer_answer
 
-    return show_document(api.show(model, **options), depth=depth, overrides=options["overrides"])
+    anatomy = api.show(model, **options)
+    document = show_document(anatomy, depth=depth, overrides=options["overrides"])
+    tokenizer, rows = api.tokenizer_beside(model, anatomy)
+    return document if tokenizer is None else beside(document, tokenizer_answer(tokenizer, rows))
 
 
 def _answered(model: str, questions: Mapping[str, Any], *, build: bool, **options: Any) -> Document:
@@ -81,11 +86,15 @@ def _answered(model: str, questions: Mapping[str, Any], *, build: bool, **option
     from anatomy.report.show_cache import cache_answer
     from anatomy.report.show_entries import entries_answer
     from anatomy.report.show_formats import formats_answer
+    from anatomy.report.show_tokenizer import tokenizer_answer
 
+    questions = dict(questions)
+    add = questions.pop("add_tokens", None)
     found = api.examine(model, **questions, **options)
     asked = [
         *([] if found.entries is None else [entries_answer(found.entries, found.anatomy)]),
         *([] if found.formats is None else [formats_answer(found.formats)]),
+        *([] if found.tokenizer is None else [tokenizer_answer(found.tokenizer, found.rows, add)]),
         *([] if found.load is None else [cache_answer(found.load, found.served)]),
     ]
     return asked_document(found.anatomy, asked, options["overrides"])

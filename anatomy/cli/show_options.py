@@ -7,12 +7,17 @@ import click
 
 from anatomy.cli.options import Function, stack
 
-_ONLY_WITH = {"context": "kv_cache", "batch": "kv_cache", "cache_dtype": "kv_cache"}
+_ONLY_WITH = {
+    "add_tokens": "tokenizer",
+    "context": "kv_cache",
+    "batch": "kv_cache",
+    "cache_dtype": "kv_cache",
+}
 """Option -> the question that it belongs to."""
 
 
 def question_options(function: Function) -> Function:
-    """--filter, --sort, --diff, --formats, --kv-cache with its options."""
+    """--filter, --sort, --diff, --formats, --tokenizer, --kv-cache with their options."""
     return stack(
         click.option(
             "--filter",
@@ -33,6 +38,17 @@ def question_options(function: Function) -> Function:
             "--formats",
             is_flag=True,
             help="The model's size in each format: fp32 to int8, nf4, GPTQ, AWQ, FP8, MXFP4 and GGUF.",
+        ),
+        click.option(
+            "--tokenizer",
+            is_flag=True,
+            help="The tokenizer: size, special tokens, chat template, rows of the embedding beyond its ids.",
+        ),
+        click.option(
+            "--add-tokens",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="With --tokenizer: what so many more tokens cost.",
         ),
         click.option(
             "--kv-cache",
@@ -59,7 +75,7 @@ def question_options(function: Function) -> Function:
     )(function)
 
 
-QUESTIONS = ("filter", "sort", "formats", "kv_cache", *_ONLY_WITH)
+QUESTIONS = ("filter", "sort", "formats", "tokenizer", "kv_cache", *_ONLY_WITH)
 
 
 def questions_of(options: dict[str, Any]) -> Mapping[str, Any]:

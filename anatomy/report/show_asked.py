@@ -1,7 +1,7 @@
 """What `anatomy show` says to a question: a few facts, then the answer. JSON has all that `show` has, and the answer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from anatomy.architecture.anatomy import Anatomy
@@ -37,4 +37,11 @@ def asked_document(
         blocks=(Facts(items=facts), *(block for answer in asked for block in answer.blocks)),
         table=asked[0].table,
         data={**show_data(anatomy, overrides), **{answer.key: answer.data for answer in asked}},
+    )
+
+
+def beside(document: Document, answer: Asked) -> Document:
+    """A document with one more answer at its end."""
+    return replace(
+        document, blocks=(*document.blocks, *answer.blocks), data={**document.data, answer.key: answer.data}
     )

@@ -121,3 +121,42 @@ def test_filter_and_sort(run, tiny_llama, format_):
     else:
         assert all(name in out for name in names)
         assert "64 x 128" in out
+
+
+@pytest.fixture
+def with_tokenizer(tiny_llama):
+    vocabulary = {f"token {number}": number for number in range(250)}
+    added = [{"id": 249, "content": "token 249", "special": True}]
+    data = {"added_tokens": added, "model": {"type": "BPE", "vocab": vocabulary, "merges": []}}
+    (tiny_llama / "tokenizer.json").write_text(json.dumps(data))
+    return tiny_llama
+
+
+@pytest.mark.parametrize("format_", ["table", "md", "csv", "json"])
+def test_tokenizer(run, with_tokenizer, format_):
+    """250 tokens of 256 rows: eight more need two rows of 64 in embedding and head."""
+    code, out, err = run("show", with_tokenizer, "--tokenizer", "--add-tokens", "8", "--format", format_)
+    assert (code, err) == (0, "")
+    if format_ == "json":
+        found = json.loads(out)["tokenizer"]
+        assert (found["size"], found["rows_beyond"], found["added_parameters"]) == (250, 6, 2 * 2 * 64)
+        assert found["special_tokens"] == ["token 249"]
+    else:
+        assert "250 tokens" in out
+        assert "256 parameters" in out
+
+
+def test_a_tokenizer_in_the_folder_is_shown_with_the_model(run, with_tokenizer):
+    _, out, _ = run("show", with_tokenizer)
+    assert "Modules" in out
+    assert "250 tokens, ids up to 249" in out
+    _, out, _ = run("show", with_tokenizer, "--json")
+    assert json.loads(out)["tokenizer"]["highest_id"] == 249
+
+
+def test_without_files_there_is_no_tokenizer(run, tiny_llama):
+    code, out, err = run("show", tiny_llama, "--tokenizer")
+    assert code != 0
+    assert "no tokenizer's files" in err
+    _, out, _ = run("show", tiny_llama, "--json")
+    assert "tokenizer" not in json.loads(out)
