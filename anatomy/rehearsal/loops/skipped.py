@@ -21,7 +21,7 @@ class SkippedOutputs(torch.autograd.Function):
         """The outputs that are stacked in `outputs`. `anchor` needs a gradient, so that there is a backward."""
         ctx.save_for_backward(kept)
         ctx.undo = undo
-        return outputs.unbind(0)
+        return apart(outputs)
 
     @staticmethod
     def backward(ctx: Any, *_: Any) -> tuple[None, ...]:
@@ -56,3 +56,9 @@ def unseen(*shape: int, dtype: torch.dtype = torch.uint8) -> torch.Tensor:
     """A meta tensor that no mode sees the birth of."""
     with _disable_current_modes():
         return torch.empty(*shape, dtype=dtype, device="meta")
+
+
+def apart(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """A tensor's parts along its first dimension, which no mode needs to see: their storage is known."""
+    with _disable_current_modes():
+        return tensor.unbind(0)

@@ -21,7 +21,7 @@ from unittest.mock import patch
 import torch
 
 from anatomy.errors import RehearsalError
-from anatomy.rehearsal.loops.skipped import SkippedOutputs, SkippedStates, unseen
+from anatomy.rehearsal.loops.skipped import SkippedOutputs, SkippedStates, apart, unseen
 from anatomy.rehearsal.loops.table import TOKEN_LOOPS, TokenLoop
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class _Turns:
         elif kept:
             raise self._refusal("it keeps blocks that nothing gives back")
         else:
-            local.extend(outputs.unbind(0))
+            local.extend(apart(outputs))
 
     def _holding(self, kept: list[tuple[int, str]]) -> torch.Tensor:
         holder = unseen(1)
