@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -29,6 +29,7 @@ from anatomy.rehearsal.kernels.optimizers_cuda import package_kernels
 from anatomy.rehearsal.ledger import Ledger
 from anatomy.rehearsal.loops.turns import stood_for
 from anatomy.rehearsal.recorder import Recorder
+from anatomy.training.evaluation import Evaluation
 from anatomy.training.losses.fused import imported_functions
 from anatomy.training.optimizers import build as optimizers
 from anatomy.training.recipe import Recipe
@@ -125,6 +126,8 @@ class Rehearsing:
             if run.loss_so_far is not None:
                 # torch.tensor() on meta makes its storage unseen by a dispatch mode.
                 self.recorder.adopt(run.loss_so_far, module="", category=Category.LOGITS)
+            if run.evaluation is not None:
+                run.evaluation = self._collating(run.evaluation)
             for number in range(1, steps + 1):
                 self.number = number
                 with failures_named(self.attribution.path_of):
@@ -183,6 +186,15 @@ class Rehearsing:
         with _disable_current_modes():
             return self.cast.make_batch()
 
+    def _collating(self, evaluation: Evaluation) -> Evaluation:
+        """The evaluation with its batches made on the host."""
+
+        def make_batch() -> Batch:
+            with _disable_current_modes():
+                return evaluation.make_batch()
+
+        return replace(evaluation, make_batch=make_batch)
+
     def label_states(self, optimizer: Any) -> None:
         """Say of every state that is there that it is one."""
         for tensor in optimizers.state_tensors(optimizer):
@@ -219,7 +231,12 @@ class Rehearsing:
                 *self._paged(),
                 *_fused_targets(adapted.targets),
             ),
-            not_modelled=(*NOT_MODELLED, *self.cast.not_modelled, *self.unknown()),
+            not_modelled=(
+                "generation and saving" if self.prepared.evaluation else "evaluation, generation and saving",
+                *NOT_MODELLED,
+                *self.cast.not_modelled,
+                *self.unknown(),
+            ),
             versions=versions,
             flops=self._flops(),
             paged_bytes=self.stage.paged[0],
@@ -260,7 +277,6 @@ class Rehearsing:
 
 
 NOT_MODELLED: tuple[str, ...] = (
-    "evaluation, generation and saving",
     "several devices",
     "fragmentation from batches of other lengths",
 )

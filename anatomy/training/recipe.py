@@ -128,6 +128,15 @@ class Recipe:
     max_grad_norm: float = 1.0
     """Gradient clipping as the Trainer's `max_grad_norm`; 0 switches it off."""
 
+    eval_batches: int = 0
+    """Batches of an evaluation between steps; 0 for none."""
+    eval_batch_size: int = 8
+    """Sequences in each of them, as `per_device_eval_batch_size`."""
+    eval_keep_logits: bool = False
+    """Whether logits and labels of all of them are kept, as the Trainer keeps them for `compute_metrics`."""
+    eval_accumulation_steps: int | None = None
+    """Batches after which what is kept moves to the host; None: after the last, as in the Trainer."""
+
     def __post_init__(self) -> None:
         if isinstance(self.kbit_prepare, bool):  # as recipes were written before there was a choice
             object.__setattr__(self, "kbit_prepare", "peft" if self.kbit_prepare else "off")
