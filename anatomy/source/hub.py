@@ -57,18 +57,18 @@ def read_hub(
     *,
     revision: str | None,
     headers: bool = True,
-    known: tuple[str, ...] = (),
+    known: Callable[[], tuple[str, ...]] = tuple,
     progress: Progress | None = None,
 ) -> Blueprint:
     """The model as the hub describes it: its config, and its checkpoint's headers by HTTP range.
 
-    `known` are ids to suggest when the hub does not know this one. Headers that cannot be had leave a note, and the
+    `known` gives ids to suggest when the hub does not know this one. Headers that cannot be had leave a note, and the
     next call asks anew; headers that are not valid, and everything that keeps the config from being read, raise `SourceError`.
     """
     try:
         data, commit = fetch_json(repo, CONFIG_FILE, revision)
     except network_errors() as error:
-        raise explain(error, repo, revision, known) from error
+        raise explain(error, repo, revision, known()) from error
     config = None if data is None else parse_object(data, what=f"{repo}'s {CONFIG_FILE}")
     at, tell = commit or revision or "main", progress or (lambda stage: None)
     try:

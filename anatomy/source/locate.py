@@ -56,7 +56,7 @@ def _read(reference: str, revision: str | None, headers: bool, progress: hub.Pro
         hub.read_cached(repo, revision=revision, headers=headers)
         or hub_adapter.read_cached_adapter(repo, revision=revision)
         or _read_catalog(repo, revision)
-        or hub.read_hub(repo, revision=revision, headers=headers, known=catalog.names(), progress=progress)
+        or hub.read_hub(repo, revision=revision, headers=headers, known=catalog.names, progress=progress)
     )
 
 
