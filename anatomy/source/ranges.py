@@ -5,7 +5,9 @@ because its own functions keep whatever a server sends (a server may ignore a ra
 repeat a request whose answer breaks off, and wait as long as a `Retry-After` says.
 """
 
+import os
 import re
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -170,10 +172,27 @@ def _ask(url: str, what: str, start: int, end: int | None) -> Part:
 
 def _who() -> dict[str, str]:
     """The user's token, and who asks. huggingface_hub's own headers also say which packages and agents are here."""
-    from huggingface_hub import constants, get_token
-
-    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    token = _token()
     return {"User-Agent": f"anatomy/{__version__}", **({"Authorization": f"Bearer {token}"} if token else {})}
+
+
+_TOKEN_SETTINGS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_OIDC_RESOURCE")
+
+
+def _token() -> str | None:
+    """What huggingface_hub's `get_token` gives; it is not imported (25 ms) where nothing can have one."""
+    from huggingface_hub import constants
+
+    anywhere = (
+        any(os.environ.get(name) for name in _TOKEN_SETTINGS)
+        or os.path.exists(constants.HF_TOKEN_PATH)
+        or "google.colab" in sys.modules
+    )
+    if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN or not anywhere:
+        return None
+    from huggingface_hub import get_token
+
+    return get_token()
 
 
 def _document_end(size: int | None, what: str) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from checkpoints import checkpoint, index
+from huggingface_hub import constants
 from loopback_hub import COMMIT, LoopbackHub
 
 from anatomy.errors import SourceError
@@ -154,6 +155,22 @@ def test_any_part_of_any_file(near_hub: LoopbackHub) -> None:
         read_range(*ask, 5_000_000, 6_000_000)
     with pytest.raises(SourceError, match="absent"):
         read_range("test-org/absent", "model.gguf", 0, 10)
+
+
+def test_a_token_that_was_logged_in_with_is_sent(
+    near_hub: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`hf auth login` leaves it in a file; without one, and without a setting, none is looked for."""
+    near_hub.repository("test-org/gated", config__json=CONFIG, model__safetensors=TINY)
+    near_hub.gated.add("test-org/gated")
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    with pytest.raises(SourceError, match="gated"):
+        load("test-org/gated")
+    (tmp_path / "token").write_text("hf_test")
+    assert len(load("test-org/gated").tensors or ()) == 1
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
+    with pytest.raises(SourceError, match="gated"):
+        load("test-org/gated@v2")
 
 
 def test_an_unwritable_cache_costs_nothing_but_the_next_request(
