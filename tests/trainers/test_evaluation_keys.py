@@ -10,7 +10,7 @@ EVERY_EPOCH = {"eval_strategy": "epoch"}
 @pytest.mark.parametrize(
     ("kind", "said", "batches", "size", "every"),
     [
-        ("transformers", {}, 0, None, None),
+        ("transformers", {"optim": "sgd"}, 0, None, None),
         ("transformers", {"eval_strategy": "no", "per_device_eval_batch_size": 4}, 0, None, None),
         ("transformers", EVERY_EPOCH, 2, 8, None),
         ("transformers", {"do_eval": True, "per_device_eval_batch_size": 4}, 2, 4, None),
