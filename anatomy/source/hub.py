@@ -100,6 +100,8 @@ def _held_headers(repo: str, commit: str) -> Stored:
         return unknown
     what = f"{repo}'s {INDEX_FILE}"
     weight_map = read_weight_map(read_object(path), what=what)
+    if (together := kept.recall_headers(repo, commit, INDEX_FILE, {*weight_map.values()})) is not None:
+        return join_shards(weight_map, together, what=what)
     shards = {name: held.recall_header(repo, commit, name) for name in set(weight_map.values())}
     found = {name: tensors for name, tensors in shards.items() if tensors is not None}
     return join_shards(weight_map, found, what=what) if len(found) == len(shards) else unknown

@@ -28,7 +28,7 @@ def fetch_stored(repo: str, revision: str, tell: Callable[[str], None]) -> Store
     cannot be had.
     """
     with _threads() as pool:
-        single = pool.submit(fetch_and_keep, repo, SINGLE_FILE, revision, FIRST_BYTES)
+        single = pool.submit(fetch_and_keep, repo, SINGLE_FILE, revision)
         index = pool.submit(fetch_json, repo, INDEX_FILE, revision)
         if (tensors := single.result()) is not None:
             return tensors, ()
@@ -59,17 +59,23 @@ def _fetch_shards(
     weight_map: Mapping[str, str],
     tell: Callable[[str], None],
 ) -> dict[str, tuple[TensorHeader, ...]]:
-    """{file: its tensors} of every file that the index names."""
+    """{file: its tensors} of every file that the index names, kept for the next time."""
+    lengths = _lengths(weight_map)
+    if (known := kept.recall_headers(repo, revision, INDEX_FILE, lengths)) is not None:
+        return known  # another branch or tag of the same commit
     asked = {
-        pool.submit(fetch_and_keep, repo, file, revision, max(length, FIRST_BYTES)): file
-        for file, length in _lengths(weight_map).items()
+        pool.submit(_fetch_header, repo, file, revision, max(length, FIRST_BYTES)): file
+        for file, length in lengths.items()
     }
     shards: dict[str, tuple[TensorHeader, ...]] = {}
+    headers: dict[str, bytes] = {}
     for number, answered in enumerate(as_completed(asked), 1):
         tell(f"reading the header of shard {number} of {len(asked)}")
-        if (tensors := answered.result()) is None:
-            raise missing_shards([asked[answered]], what=f"{repo}'s {INDEX_FILE}")
-        shards[asked[answered]] = tensors
+        file, found = asked[answered], answered.result()
+        if found is None:
+            raise missing_shards([file], what=f"{repo}'s {INDEX_FILE}")
+        headers[file], shards[file] = found
+    kept.keep_headers(repo, revision, INDEX_FILE, headers)
     return shards
 
 
@@ -81,20 +87,28 @@ def _lengths(weight_map: Mapping[str, str]) -> dict[str, int]:
     return lengths
 
 
-def fetch_and_keep(
-    repo: str, file: str, revision: str, expected: int = FIRST_BYTES
-) -> tuple[TensorHeader, ...] | None:
+def fetch_and_keep(repo: str, file: str, revision: str) -> tuple[TensorHeader, ...] | None:
     """One file's headers, kept for the next time; None when the hub has no such file."""
-    from huggingface_hub.errors import RemoteEntryNotFoundError
-
     if (tensors := kept.recall_header(repo, revision, file)) is not None:
         return tensors  # another branch or tag of the same commit
-    try:
-        data, tensors = fetch_header(repo, file, revision=revision, expected=expected)
-    except RemoteEntryNotFoundError:
+    found = _fetch_header(repo, file, revision, FIRST_BYTES)
+    if found is None:
         return None
+    data, tensors = found
     kept.keep_header(repo, revision, file, data)
     return tensors
+
+
+def _fetch_header(
+    repo: str, file: str, revision: str, expected: int
+) -> tuple[bytes, tuple[TensorHeader, ...]] | None:
+    """As `fetch_header`; None when the hub has no such file."""
+    from huggingface_hub.errors import RemoteEntryNotFoundError
+
+    try:
+        return fetch_header(repo, file, revision=revision, expected=expected)
+    except RemoteEntryNotFoundError:
+        return None
 
 
 @contextmanager
