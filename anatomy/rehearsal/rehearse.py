@@ -143,8 +143,8 @@ class Rehearsing:
             stack.enter_context(own_code_books())
             stack.enter_context(own_overrides())
             if self.device == "meta":
+                stack.enter_context(literals_known())  # before the kernels' packages, which look who calls
                 stack.enter_context(acting(self.stage))
-                stack.enter_context(literals_known())
             stack.enter_context(self.attribution)
             stack.enter_context(self.recorder)
             if self.device == "meta":
