@@ -39,13 +39,17 @@ def show(
     """Take a model apart: facts, components, tree. Raises SourceError, ArchitectureError.
 
     The real class is built on the meta device, unless there is none or its checkpoint's headers say all that it would;
-    `build` builds it then too.
+    `build` builds it then too. `FILE.py:NAME` runs a file of the user's own, and takes the module that NAME() returns.
     """
     from anatomy.architecture.anatomy import anatomy_from
+    from anatomy.architecture.own import build_own, own_anatomy, own_reference
     from anatomy.architecture.plain import count_plain
     from anatomy.architecture.plausible import check_plausible
 
     tell = progress or silence
+    if own_reference(reference) is not None:
+        tell(f"running {reference}")
+        return own_anatomy(build_own(reference))
     tell(f"reading {reference}")
     blueprint = load(reference, overrides=overrides, revision=revision, progress=progress)
     if blueprint.config is not None:

@@ -127,8 +127,14 @@ def described(
 ) -> "tuple[Blueprint, Anatomy, Skeleton | None]":
     """A model's description, the model taken apart, and the one that was built, where one was."""
     from anatomy.architecture.anatomy import describe
+    from anatomy.architecture.own import build_own, own_anatomy, own_reference
     from anatomy.architecture.plausible import check_plausible
+    from anatomy.blueprint import Blueprint, Origin
 
+    if own_reference(reference) is not None:
+        progress(f"running {reference}")
+        origin = Origin(kind="file", location=reference)
+        return Blueprint(id=reference, origin=origin), own_anatomy(build_own(reference)), None
     progress(f"reading {reference}")
     blueprint = load(reference, overrides=overrides, revision=revision)
     if blueprint.adapter is not None:

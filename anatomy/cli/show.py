@@ -17,7 +17,8 @@ from anatomy.report.document import Document
     "show",
     cls=GroupedCommand,
     epilog="MODEL: a model hub's id, a folder, a config.json, a *.safetensors or a *.gguf file. Of a "
-    "repository of GGUF files name one: organisation/name:FILE.gguf, or by a word in its name, organisation/name:Q4_K_M.",
+    "repository of GGUF files name one: organisation/name:FILE.gguf, or by a word in its name, organisation/name:Q4_K_M. "
+    "FILE.py:NAME runs that file of your own, and shows the torch.nn.Module that NAME() returns.",
 )
 @click.argument("model")
 @click.argument("other", required=False)
@@ -44,6 +45,7 @@ def command(
       anatomy show meta-llama/Llama-3.1-8B
       anatomy show openai-community/gpt2 --depth 2
       anatomy show ./model.safetensors --json
+      anatomy show my_model.py:build
       anatomy show Qwen/Qwen3-8B --formats
       anatomy show Qwen/Qwen3-8B --filter '*.layers.0.*' --sort bytes
       anatomy show Qwen/Qwen2-7B Qwen/Qwen2.5-7B --diff
