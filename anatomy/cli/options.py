@@ -32,7 +32,8 @@ _GROUPS: dict[str, tuple[str, ...]] = {
         "optimizer_in_backward",
     ),
     "Loss and kernels": (
-        *("loss", "label_smoothing", "objective", "dpo_reference", "attn", "liger_kernels"),
+        *("loss", "label_smoothing", "objective", "dpo_reference", "attn", "recurrent_kernels"),
+        "liger_kernels",
     ),
     "Checkpointing": ("checkpointing", "reentrant", "checkpoint_every", "checkpoint_offload"),
     "Evaluation": ("eval_batches", "eval_batch_size", "eval_keep_logits", "eval_accumulation_steps"),

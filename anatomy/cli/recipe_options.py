@@ -104,6 +104,7 @@ _VALUES: dict[str, str] = {
     "grad_accum": "Micro-batches between two optimizer steps.",
     "attn": "Attention implementation.",
     "checkpoint_every": "Checkpoint only every so many blocks.",
+    "recurrent_kernels": "State space models and linear attention: as the packages installed here, in torch, or fused.",
     "loss": "How the loss is computed; chunked is torchtune's, the last three have packages of their own.",
     "objective": "sft, or dpo as TRL's DPOTrainer: --batch-size counts pairs.",
     "dpo_reference": "DPO's reference: the model without its adapters or a copy, a copy, or numbers from before.",

@@ -26,6 +26,7 @@ from anatomy.rehearsal.kernels.bitsandbytes_cuda import (
 )
 from anatomy.rehearsal.kernels.kernel_packages import import_packages
 from anatomy.rehearsal.kernels.optimizers_cuda import package_kernels
+from anatomy.rehearsal.kernels.recurrent.fused import implementations
 from anatomy.rehearsal.ledger import Ledger
 from anatomy.rehearsal.loops.turns import stood_for
 from anatomy.rehearsal.recorder import Recorder
@@ -113,7 +114,7 @@ class Rehearsing:
         self.recorder = Recorder(self.ledger, self.attribution, stage, device)
         self.number = 0
         self.loops: dict[str, None] = {}
-        """What was said of loops over tokens."""
+        """What was said of recurrent layers."""
 
     def run(self, steps: int) -> None:
         with self.on_stage() as stack:
@@ -148,6 +149,9 @@ class Rehearsing:
             stack.enter_context(self.attribution)
             stack.enter_context(self.recorder)
             if self.device == "meta":
+                recipe = getattr(self.cast, "recipe", None)  # a live run has none: it goes as it would
+                chosen = recipe.recurrent_kernels if isinstance(recipe, Recipe) else "installed"
+                stack.enter_context(implementations(chosen, self.loops))
                 stack.enter_context(stood_for(self.recorder, self.ledger, self.loops))
             yield stack
 

@@ -15,6 +15,7 @@ from anatomy.training.choices import (
     Precision,
     QuantStorage,
     QuantType,
+    RecurrentKernels,
     Reference,
 )
 from anatomy.training.peft_types import ALL_LINEAR, METHODS, PEFT_TYPES, PeftType, own_defaults
@@ -112,6 +113,9 @@ class Recipe:
     """Whether the sequences of a micro-batch come as one long row, told apart by their positions alone."""
     attn: Attention = "sdpa"
     """The model's attention implementation."""
+    recurrent_kernels: RecurrentKernels = "installed"
+    """What runs the recurrences of state space models and linear attention. installed: what transformers finds here;
+    torch: its own functions; fused: the kernels of mamba-ssm and causal-conv1d, whether they are here or not."""
     loss: str = "stock"
     """How the loss is computed, a name of `loss_kinds.LOSSES`. stock: the model's own; chunked: torchtune's; liger:
     Liger's fused linear cross-entropy; cut: cut-cross-entropy; trl: the fused head of TRL's SFTTrainer."""

@@ -61,4 +61,5 @@ def unseen(*shape: int, dtype: torch.dtype = torch.uint8) -> torch.Tensor:
 def apart(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """A tensor's parts along its first dimension, which no mode needs to see: their storage is known."""
     with _disable_current_modes():
-        return tensor.unbind(0)
+        parts: tuple[torch.Tensor, ...] = tensor.unbind(0)
+        return parts
