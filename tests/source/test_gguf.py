@@ -84,7 +84,7 @@ def test_types_and_file_types_are_those_of_llama_cpp():
     # gguf-py still has the size that block_q8_1 had with two floats; ggml-common.h has halves now.
     assert theirs.pop(9) == ("Q8_1", 32, 40)
     assert ours.pop(9) == ("Q8_1", 32, 36)
-    assert ours == theirs
+    assert theirs.items() <= ours.items()  # ours may have a type that is newer than the package
     names = {
         int(kind): kind.name.removeprefix("ALL_").removeprefix("MOSTLY_") for kind in package.LlamaFileType
     }
