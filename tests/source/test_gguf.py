@@ -306,3 +306,12 @@ def test_a_cached_file_needs_no_network(hub: LoopbackHub):
     answer = hub.load("org/tiny-GGUF:tiny.gguf", {"HF_HUB_OFFLINE": "1"})
     assert answer["origin"]["kind"] == "cache"
     assert hub.requests == []
+
+
+@pytest.mark.parametrize(
+    "reference", ["org/name:../x.gguf", "org/name:/etc/x.gguf", "https://x/y.gguf", "c:\\x.gguf"]
+)
+def test_what_names_no_file_of_a_repository_is_refused(reference):
+    with pytest.raises(SourceError) as caught:
+        load(reference)
+    assert caught.value.hint
