@@ -25,7 +25,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Batch": (
         *("batch_size", "seq_len", "grad_accum", "padded", "padding_free", "lengths"),
-        *("images", "image_size", "audio_seconds"),
+        *("images", "image_size", "audio_seconds", "inputs"),
     ),
     "Optimizer": (
         *("optimizer", "optim_args", "optim_target_modules", "weight_decay", "max_grad_norm"),

@@ -91,7 +91,7 @@ def _answered(model: str, questions: Mapping[str, Any], *, build: bool, **option
     from anatomy.report.show_tokenizer import tokenizer_answer
 
     questions = dict(questions)
-    add = questions.pop("add_tokens", None)
+    add = questions.pop("more_tokens", None)
     found = api.examine(model, **questions, **options)
     asked = [
         *([] if found.entries is None else [entries_answer(found.entries, found.anatomy)]),

@@ -8,7 +8,7 @@ import click
 from anatomy.cli.options import Function, stack
 
 _ONLY_WITH = {
-    "add_tokens": "tokenizer",
+    "more_tokens": "tokenizer",
     "context": "kv_cache",
     "batch": "kv_cache",
     "cache_dtype": "kv_cache",
@@ -46,6 +46,7 @@ def question_options(function: Function) -> Function:
         ),
         click.option(
             "--add-tokens",
+            "more_tokens",
             type=click.IntRange(min=1),
             metavar="N",
             help="With --tokenizer: what so many more tokens cost.",
@@ -84,9 +85,14 @@ def questions_of(options: dict[str, Any]) -> Mapping[str, Any]:
     asked = {name: value for name, value in given.items() if value not in (None, False)}
     for name, question in _ONLY_WITH.items():
         if name in asked and question not in asked:
-            flag, needed = (f"--{word.replace('_', '-')}" for word in (name, question))
-            raise click.UsageError(f"{flag} belongs to {needed}.", ctx=click.get_current_context())
+            ctx = click.get_current_context()
+            raise click.UsageError(f"{_flag(ctx, name)} belongs to {_flag(ctx, question)}.", ctx=ctx)
     return asked
+
+
+def _flag(ctx: click.Context, name: str) -> str:
+    """How a parameter is written."""
+    return next(param.opts[0] for param in ctx.command.params if param.name == name)
 
 
 def check_diff(diff: bool, other: str | None, questions: Mapping[str, Any]) -> None:

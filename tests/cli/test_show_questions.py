@@ -160,3 +160,9 @@ def test_without_files_there_is_no_tokenizer(run, tiny_llama):
     assert "no tokenizer's files" in err
     _, out, _ = run("show", tiny_llama, "--json")
     assert "tokenizer" not in json.loads(out)
+
+
+def test_more_tokens_belong_to_the_tokenizer(run, tiny_llama):
+    code, _, err = run("show", tiny_llama, "--add-tokens", "3")
+    assert code == 2
+    assert "--add-tokens belongs to --tokenizer" in err
