@@ -9,6 +9,7 @@ from anatomy.cli.options import GroupedCommand, model_options, output_options, p
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.cli.show_options import check_diff, question_options, questions_of
+from anatomy.errors import SourceError
 from anatomy.render import Format
 from anatomy.report.document import Document
 
@@ -72,12 +73,15 @@ def _shown(model: str, depth: int | None, **options: Any) -> Document:
     """The model itself, and the tokenizer where its files lie in the same folder."""
     from anatomy import api
     from anatomy.report.show import show_document
-    from anatomy.report.show_asked import beside
+    from anatomy.report.show_asked import beside, noted
     from anatomy.report.show_tokenizer import tokenizer_answer
 
     anatomy = api.show(model, **options)
     document = show_document(anatomy, depth=depth, overrides=options["overrides"])
-    tokenizer, rows = api.tokenizer_beside(model, anatomy)
+    try:
+        tokenizer, rows = api.tokenizer_beside(model, anatomy)
+    except SourceError as error:  # the model is what was asked for
+        return noted(document, f"Its tokenizer could not be read: {error.message}")
     return document if tokenizer is None else beside(document, tokenizer_answer(tokenizer, rows))
 
 

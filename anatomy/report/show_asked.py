@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from anatomy.architecture.anatomy import Anatomy
-from anatomy.report.document import Block, Document, Facts, Table, named
+from anatomy.report.document import Block, Document, Facts, Sentence, Table, named
 from anatomy.report.show import show_data
 from anatomy.units import format_count
 
@@ -44,4 +44,12 @@ def beside(document: Document, answer: Asked) -> Document:
     """A document with one more answer at its end."""
     return replace(
         document, blocks=(*document.blocks, *answer.blocks), data={**document.data, answer.key: answer.data}
+    )
+
+
+def noted(document: Document, text: str) -> Document:
+    """A document with one more note at its end, in JSON among the others."""
+    notes = [*document.data.get("notes", ()), text]
+    return replace(
+        document, blocks=(*document.blocks, Sentence(text=text)), data={**document.data, "notes": notes}
     )

@@ -166,3 +166,15 @@ def test_more_tokens_belong_to_the_tokenizer(run, tiny_llama):
     code, _, err = run("show", tiny_llama, "--add-tokens", "3")
     assert code == 2
     assert "--add-tokens belongs to --tokenizer" in err
+
+
+def test_a_broken_tokenizer_keeps_no_model_from_being_shown(run, tiny_llama):
+    (tiny_llama / "tokenizer.json").write_text('{"model": ')
+    code, out, err = run("show", tiny_llama)
+    assert (code, err) == (0, "")
+    assert "could not be read" in out
+    code, out, _ = run("show", tiny_llama, "--json")
+    assert any("tokenizer" in note for note in json.loads(out)["notes"])
+    code, _, err = run("show", tiny_llama, "--tokenizer")
+    assert code != 0
+    assert "tokenizer.json" in err
