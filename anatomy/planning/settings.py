@@ -54,8 +54,12 @@ _NEEDS: dict[str, tuple[Test, str]] = {
     ),
     "dpo_reference": (lambda recipe: recipe.objective == "dpo", "objective dpo"),
     **dict.fromkeys(
-        ("eval_batch_size", "eval_keep_logits", "eval_accumulation_steps"),
+        ("eval_batch_size", "eval_keep_logits"),
         (lambda recipe: recipe.eval_batches > 0, "an evaluation (--eval-batches 100)"),
+    ),
+    "eval_accumulation_steps": (
+        lambda recipe: recipe.eval_batches > 0 and recipe.eval_accumulation_steps is not None,
+        "an evaluation (--eval-batches 100)",
     ),
     "load_dtype": (lambda recipe: recipe.autocast_dtype is not None, "a mixed precision"),
     "optim_args": (
