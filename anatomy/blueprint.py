@@ -67,5 +67,17 @@ class Blueprint:
     """The facts that the user set by hand, already applied to `config`."""
     names: Literal["transformers", "gguf"] = "transformers"
     """Whose names the tensors have: the model's classes', or llama.cpp's."""
+    adapter: "Adapter | None" = None
+    """Where the description is of an adapter: its settings and its base; `tensors` are then the adapter's own."""
     notes: tuple[str, ...] = ()
     """What the reader should know about how these facts were found."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adapter:
+    """What PEFT saves beside an adapter's weights."""
+
+    config: Mapping[str, Any]
+    """The content of adapter_config.json."""
+    base: Blueprint | None = None
+    """The model that it adapts; None where that could not be read."""

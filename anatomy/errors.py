@@ -13,13 +13,23 @@ from collections.abc import Sequence
 class AnatomyError(Exception):
     """A failure that the user can act on.
 
-    `message` is one sentence; `hint` says what to do next, or is None when there is nothing to add.
+    `message` is one sentence; `hint` says what to do next, or is None when there is nothing to add. What a terminal would
+    obey rather than show, in names and values that files brought, is written as Python escapes it.
     """
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _shown(message)
+        self.hint = None if hint is None else _shown(hint)
+
+
+def _shown(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character == "\n" else repr(character)[1:-1]
+        for character in text
+    )
 
 
 class SourceError(AnatomyError):

@@ -61,6 +61,7 @@ _ROWS: tuple[tuple[str, int, int, int], ...] = (
     ("MXFP4", 39, 32, 1 + 16),
     ("NVFP4", 40, 64, 4 + 32),
     ("Q1_0", 41, 128, 2 + 16),
+    ("Q2_0", 42, 64, 2 + 16),
 )
 """(name, id, elements in a block, bytes of a block), the bytes as scales, minima and numbers add up.
 

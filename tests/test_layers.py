@@ -10,19 +10,8 @@ import anatomy
 ROOT = Path(anatomy.__file__).parent
 
 ORDER = (
-    *(
-        "errors",
-        "units",
-        "dtypes",
-        "ggml",
-        "versions",
-        "blueprint",
-        "older",
-        "source",
-        "architecture",
-        "formats",
-        "memory",
-    ),
+    *("errors", "units", "dtypes", "ggml", "versions", "blueprint", "older", "source"),
+    *("architecture", "formats", "inference", "memory"),
     *("answers", "training", "rehearsal", "hardware", "planning", "trainers", "profiling", "validation"),
     *("report", "render", "api", "coverage", "integrations", "cli", "__main__"),
 )
@@ -30,16 +19,8 @@ FORBIDDEN = {("architecture", "source"), ("cli", "integrations")}
 """Beyond the order: the anatomy of a model does not know where its description came from; commands stand beside
 what runs inside the user's own program."""
 PURE = (
-    "errors",
-    "units",
-    "dtypes",
-    "ggml",
-    "blueprint",
-    "formats",
-    "memory",
-    "planning",
-    "validation",
-    "report",
+    *("errors", "units", "dtypes", "ggml", "blueprint", "formats", "inference"),
+    *("memory", "planning", "validation", "report"),
 )
 """Rooms that only calculate."""
 IMPURE_MODULES = frozenset(

@@ -29,6 +29,18 @@ def _elementwise(first: Any, second: Any, **_: Any) -> torch.Tensor | None:
     return _empty(first.shape, first.dtype) if alike else None
 
 
+def _stack(tensors: Any, dim: int = 0, **_: Any) -> torch.Tensor | None:
+    """Hundreds of alike tensors (the outputs of a loop over tokens) make one: torch's meta kernel takes them one by one."""
+    first = tensors[0]
+    if first.dim() > 2 or any(
+        t.device.type != "meta" or t.shape != first.shape or t.dtype != first.dtype for t in tensors
+    ):
+        return None
+    shape = list(first.shape)
+    shape.insert(dim if dim >= 0 else dim + len(shape) + 1, len(tensors))
+    return _empty(shape, first.dtype)
+
+
 def _grouped_mm(
     a: torch.Tensor, b: torch.Tensor, offs: Any = None, bias: Any = None, out_dtype: torch.dtype | None = None
 ) -> torch.Tensor | None:
@@ -59,4 +71,5 @@ def _empty(shape: Any, dtype: torch.dtype) -> torch.Tensor:
 _RULES: dict[Any, Callable[..., torch.Tensor | None]] = {
     **dict.fromkeys((_aten.mul.Tensor, _aten.add.Tensor, _aten.sub.Tensor, _aten.div.Tensor), _elementwise),
     _aten._grouped_mm.default: _grouped_mm,
+    _aten.stack.default: _stack,
 }

@@ -59,8 +59,8 @@ class Values:
         """After `func` ran on meta: compute the same on the known values, if all of them are known."""
         if func._schema.is_mutable:
             self._follow_mutation(func, args, kwargs)
-        elif func in _UNDEFINED:
-            return
+        elif func in _UNDEFINED or any(isinstance(a, torch.Tensor) and self.of(a) is None for a in args):
+            return  # mostly so, and told here without walking through all that came and went
         elif isinstance(out, torch.Tensor):
             worth = _worth_following(out, args) or _costs_nothing(func, args, out)
             if worth and _RANDOM not in func.tags:

@@ -1,21 +1,53 @@
 """The library's verbs: what the command line calls, as functions. Keyword arguments are named as the flags.
 
-torch, transformers and peft are imported inside the verbs that need them.
+Each verb's module is imported once the verb is asked for; torch, transformers and peft inside the verbs that need them.
 """
 
-from anatomy.api.compared import compare
-from anatomy.api.configured import read_config
-from anatomy.api.description import Progress, load, show
-from anatomy.api.examined import Examined, examine
-from anatomy.api.exported import check_export, export
-from anatomy.api.facts import env, gpus, models
-from anatomy.api.frames import frame, frame_records
-from anatomy.api.optimizer_table import optimizers
-from anatomy.api.planned import REHEARSED_ON, plan
-from anatomy.api.profiled import profile
-from anatomy.api.validated import find_grid, validate, validate_records
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anatomy.api.compared import compare
+    from anatomy.api.configured import read_config
+    from anatomy.api.description import Progress, load, show
+    from anatomy.api.differing import diff
+    from anatomy.api.examined import Examined, examine, tokenizer_beside
+    from anatomy.api.exported import check_export, export
+    from anatomy.api.facts import env, gpus, models
+    from anatomy.api.frames import frame, frame_records
+    from anatomy.api.optimizer_table import optimizers
+    from anatomy.api.planned import REHEARSED_ON, plan
+    from anatomy.api.profiled import profile
+    from anatomy.api.validated import find_grid, validate, validate_records
 
 __all__ = [
-    "REHEARSED_ON", "Examined", "Progress", "check_export", "compare", "env", "examine", "export", "find_grid", "frame", "frame_records",
-    "gpus", "load", "models", "optimizers", "plan", "profile", "read_config", "show", "validate", "validate_records",
+    "REHEARSED_ON", "Examined", "Progress", "check_export", "compare", "diff", "env", "examine", "export", "find_grid",
+    "frame", "frame_records", "gpus", "load", "models", "optimizers", "plan", "profile", "read_config", "show",
+    "tokenizer_beside",
+    "validate", "validate_records",
 ]  # fmt: skip
+
+_HOMES = {
+    "compared": ("compare",),
+    "configured": ("read_config",),
+    "description": ("Progress", "load", "show"),
+    "differing": ("diff",),
+    "examined": ("Examined", "examine", "tokenizer_beside"),
+    "exported": ("check_export", "export"),
+    "facts": ("env", "gpus", "models"),
+    "frames": ("frame", "frame_records"),
+    "optimizer_table": ("optimizers",),
+    "planned": ("REHEARSED_ON", "plan"),
+    "profiled": ("profile",),
+    "validated": ("find_grid", "validate", "validate_records"),
+}
+"""Module -> what it gives."""
+
+
+def __getattr__(name: str) -> Any:
+    """What is asked for, from its module."""
+    from importlib import import_module
+
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -39,13 +39,17 @@ def show(
     """Take a model apart: facts, components, tree. Raises SourceError, ArchitectureError.
 
     The real class is built on the meta device, unless there is none or its checkpoint's headers say all that it would;
-    `build` builds it then too.
+    `build` builds it then too. `FILE.py:NAME` runs a file of the user's own, and takes the module that NAME() returns.
     """
     from anatomy.architecture.anatomy import anatomy_from
+    from anatomy.architecture.own import build_own, own_anatomy, own_reference
     from anatomy.architecture.plain import count_plain
     from anatomy.architecture.plausible import check_plausible
 
     tell = progress or silence
+    if own_reference(reference) is not None:
+        tell(f"running {reference}")
+        return own_anatomy(build_own(reference))
     tell(f"reading {reference}")
     blueprint = load(reference, overrides=overrides, revision=revision, progress=progress)
     if blueprint.config is not None:
@@ -63,12 +67,23 @@ def trainable_description(
     from anatomy.architecture.plausible import check_plausible
 
     blueprint = load(reference, overrides=overrides, revision=revision)
+    if blueprint.adapter is not None:
+        base = blueprint.adapter.config.get("base_model_name_or_path")
+        raise ArchitectureError(
+            f"{blueprint.id} is an adapter, and a run is of a whole model.",
+            hint=f"plan its base, {base if isinstance(base, str) else 'which it does not name'}, "
+            "with the adapter's settings, e.g. --method lora --r 16",
+        )
     if blueprint.config is None:
         raise ArchitectureError(
             f"{blueprint.id} has no config, so no run can be rehearsed.",
             hint="name a folder that has a config.json; `anatomy show` counts what the headers say",
         )
     check_plausible(blueprint.config)
+    if blueprint.names == "gguf":
+        from anatomy.api.gguf import trainable_gguf
+
+        return trainable_gguf(blueprint)
     return blueprint
 
 

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 from anatomy.api.configured import Asked, Config, asked, settled
 from anatomy.api.description import Progress, silence, trainable_description
 from anatomy.api.lengths import Given
+from anatomy.api.own import INPUTS, plan_own
 from anatomy.api.staged import Staged, stage
 from anatomy.api.stored import own_quantization
+from anatomy.architecture.own import own_reference
+from anatomy.errors import RecipeError
 from anatomy.hardware.catalog import Gpu, all_gpus, lookup
 from anatomy.training.recipe import Recipe
 
@@ -27,6 +30,7 @@ def plan(
     chosen: Collection[str] | None = None,
     lengths: Given | None = None,
     gpu: str | None = None,
+    inputs: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     revision: str | None = None,
     trust_remote_code: bool = False,
@@ -42,12 +46,20 @@ def plan(
     `lengths`: tokens of the dataset's examples, or a file with one number a line: the longest batch that they can make is
     planned, cut to `seq_len` where that was chosen.
     `gpu`: rehearse that GPU's kernels and fit onto it alone; else an A100's, and every GPU of the catalog.
+    `FILE.py:NAME` runs a file of the user's own: NAME() returns an nn.Module, `inputs` (its function of that name, 'inputs'
+    when left out) the arguments of a training step, and loss(outputs) the loss where the outputs hold none.
     Raises SourceError, ArchitectureError, RecipeError, RehearsalError.
     """
     run = asked(reference, config, recipe=recipe, chosen=chosen, revision=revision, overrides=overrides)
     run, recipe, chosen_names = settled(run, options, lengths)
     on = None if gpu is None else lookup(gpu)
     tell = progress or silence
+    if own_reference(run.reference) is not None:
+        return plan_own(run.reference, recipe, chosen_names, inputs=inputs or INPUTS, gpu=on, progress=tell)
+    if inputs is not None:
+        raise RecipeError(
+            "inputs names a function of a user's own file.", hint="it belongs to a model written FILE.py:NAME"
+        )
     tell(f"reading {run.reference}")
     blueprint = trainable_description(run.reference, run.overrides, run.revision)
     tell("building the model without its weights")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from anatomy.architecture.adapter import AdapterFacts, describe_adapter, parts_of_adapter, shapes_of
 from anatomy.architecture.components import COMPONENTS
 from anatomy.architecture.facts import Facts, facts_from_config, named_dtype, prediction_layers, quantization
 from anatomy.architecture.packed import (
@@ -14,14 +15,15 @@ from anatomy.architecture.packed import (
     is_quantization_data,
     unpacked_shape,
 )
+from anatomy.architecture.plausible import check_plausible
 from anatomy.architecture.refusals import UnknownArchitectureError
 from anatomy.architecture.remarks import dtype_note, other_note, surplus_note
 from anatomy.architecture.site import Shape
 from anatomy.architecture.skeleton import Skeleton, build_skeleton, says_untied
 from anatomy.architecture.stored import Stored, compare
 from anatomy.architecture.tied import TiedGroup, head_is_tied, tied_groups
-from anatomy.architecture.tree import ModuleNode, tree_from_model, tree_from_shapes
-from anatomy.blueprint import Blueprint, TensorHeader
+from anatomy.architecture.tree import ModuleNode, tree_from_model, tree_from_parts, tree_from_shapes
+from anatomy.blueprint import Adapter, Blueprint, TensorHeader
 from anatomy.errors import ArchitectureError
 
 
@@ -51,6 +53,8 @@ class Anatomy:
     """torch's name of the dtype that the config names; None where it names none, or where its checkpoint is quantized."""
     stored: Stored | None = None
     """The checkpoint beside the model; None when no headers were read."""
+    adapter: AdapterFacts | None = None
+    """Of an adapter, what it adds to which model; the tree and the totals are then the adapter's."""
     also: tuple[tuple[str, int], ...] = ()
     """Other totals that can rightly be given for this model: (why, parameters)."""
     notes: tuple[str, ...] = ()
@@ -92,6 +96,7 @@ class Anatomy:
                 "also": [{"why": why, "total": total} for why, total in self.also],
             },
             "stored": self.stored.to_dict() if self.stored else None,
+            "adapter": self.adapter.to_dict() if self.adapter else None,
             "buffers": dict(self.buffers),
             "tied": [group.to_dict() for group in self.tied],
             "unclassified": list(self.unclassified),
@@ -110,6 +115,8 @@ def anatomy_from(blueprint: Blueprint, *, trust_remote_code: bool = False) -> An
 
 def describe(blueprint: Blueprint, *, trust_remote_code: bool = False) -> tuple[Anatomy, Skeleton | None]:
     """The anatomy, and the model that it was taken from; None where headers were counted. Raises as `anatomy_from`."""
+    if blueprint.adapter is not None:
+        return count_adapter(blueprint, blueprint.adapter, trust_remote_code=trust_remote_code), None
     if blueprint.config is None:
         return count_headers(blueprint), None
     if blueprint.names == "gguf" and blueprint.tensors:  # a class would have the same under other names
@@ -205,6 +212,34 @@ def count_headers(blueprint: Blueprint) -> Anatomy:
             *(dtype_note(blueprint.config, True) if blueprint.config else ()),
             *other_note(tree, unclassified),
         ),
+    )
+
+
+def count_adapter(blueprint: Blueprint, adapter: Adapter, *, trust_remote_code: bool = False) -> Anatomy:
+    """The anatomy of an adapter, on its base where that is known and can be built."""
+    base, notes = None, blueprint.notes
+    if adapter.base is not None:
+        try:
+            check_plausible(adapter.base.config or {})
+            base = anatomy_from(adapter.base, trust_remote_code=trust_remote_code)
+        except ArchitectureError as error:
+            notes += (f"Its base could not be taken apart, so the adapter is shown alone: {error.message}",)
+    tensors = blueprint.tensors or ()
+    shapes = shapes_of(tensors)
+    parts, unclassified = parts_of_adapter(shapes)
+    tree = tree_from_parts(shapes, parts)
+    held = tuple(replace(tensor, name=name) for tensor, name in zip(tensors, shapes, strict=True))
+    return Anatomy(
+        id=blueprint.id,
+        origin=str(blueprint.origin),
+        model_type=None,
+        architecture=None,
+        facts=Facts(),
+        tree=tree,
+        adapter=describe_adapter(adapter.config, shapes, base.tree if base else None),
+        unclassified=unclassified,
+        stored=compare(held, tree, facts=Facts()) if tensors else None,
+        notes=notes,
     )
 
 

@@ -6,16 +6,18 @@ What is tied, quantized, made of experts or of several models, or departs from t
 class: only that knows what it holds of what is stored.
 """
 
-from collections import Counter
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from anatomy.architecture.anatomy import Anatomy, count_headers
+from anatomy.architecture.anatomy import Anatomy
 from anatomy.architecture.components import COMPONENTS
 from anatomy.architecture.facts import Facts, facts_from_config, named_dtype, prediction_layers, quantization
 from anatomy.architecture.packed import is_buffer, is_packed, is_quantization_data
-from anatomy.architecture.tree import ModuleNode
+from anatomy.architecture.site import Shape
+from anatomy.architecture.stored import compare
+from anatomy.architecture.tree import ModuleNode, tree_from_shapes
 from anatomy.blueprint import Blueprint, TensorHeader
 
 _NOTE = (
@@ -23,8 +25,8 @@ _NOTE = (
     "--build builds it, and names the classes of its modules."
 )
 
-_EITHER = ("ffn.gate",)
-"""Components that some decoders have and others have not."""
+_NOT_IN_ALL = ("ffn.gate",)
+"""Matrices that some decoders have and others have not."""
 
 
 def count_plain(blueprint: Blueprint) -> Anatomy | None:
@@ -33,16 +35,23 @@ def count_plain(blueprint: Blueprint) -> Anatomy | None:
     if config is None or not blueprint.tensors or not _is_plain(config) or not _are_plain(blueprint.tensors):
         return None
     facts = replace(facts_from_config(config), tied=False)
-    counted = count_headers(blueprint)
-    if counted.unclassified or not _agrees(counted.tree, facts):
+    one_layer = _one_of_the_layers(blueprint.tensors, facts.layers or 0)
+    if one_layer is None:
         return None
-    return replace(
-        counted,
+    excerpt, unknown = tree_from_shapes(one_layer, facts)
+    if unknown or not _agrees(excerpt, _matrices(facts)):
+        return None
+    tree = _with_layers(_in_order(excerpt)[0], facts.layers or 0)
+    return Anatomy(
+        id=blueprint.id,
+        origin=str(blueprint.origin),
+        model_type=config.get("model_type"),
         architecture=config["architectures"][0],
         facts=facts,
-        tree=_in_order(counted.tree)[0],
+        tree=tree,
         dtype=named_dtype(config),
-        notes=(*counted.notes, _NOTE),
+        stored=compare(blueprint.tensors, tree, facts=facts),
+        notes=(*blueprint.notes, _NOTE),
     )
 
 
@@ -69,32 +78,41 @@ def _are_plain(tensors: Iterable[TensorHeader]) -> bool:
     )
 
 
-def _agrees(tree: ModuleNode, facts: Facts) -> bool:
-    """Whether every layer holds the same, every matrix is of the config's size, and all it needs is there."""
-    matrices, nodes = _matrices(facts), [*tree.walk()]
-    layers = [node for node in nodes if node.name.isdigit()]
-    if not matrices or sorted(int(layer.name) for layer in layers) != [*range(facts.layers or 0)]:
-        return False
-    if len({layer.path.rpartition(".")[0] for layer in layers}) != 1 or len({*map(_content, layers)}) != 1:
-        return False
-    found: Counter[str] = Counter()
-    for node in nodes:
+def _one_of_the_layers(tensors: Iterable[TensorHeader], layers: int) -> dict[str, Shape] | None:
+    """{parameter: shape} outside the list of layers and in its first; None unless there is one list, all alike."""
+    outside: dict[str, Shape] = {}
+    inside: dict[tuple[str, int], dict[str, Shape]] = {}
+    for tensor in tensors:
+        if found := re.match(r"(.*?)\.(0|[1-9]\d{0,8})\.(.+)", tensor.name):
+            inside.setdefault((found[1], int(found[2])), {})[found[3]] = tensor.shape
+        else:
+            outside[tensor.name] = tensor.shape
+    prefix = next(iter(inside), ("", 0))[0]
+    if not inside or inside.keys() != {(prefix, number) for number in range(layers)}:
+        return None
+    first = inside[prefix, 0]
+    if any(layer != first for layer in inside.values()):
+        return None
+    return {**outside, **{f"{prefix}.0.{name}": shape for name, shape in first.items()}}
+
+
+def _agrees(excerpt: ModuleNode, matrices: Mapping[str, int]) -> bool:
+    """Whether it holds the config's matrices, each once and of its size, and besides only norms and biases."""
+    found: list[str] = []
+    for node in excerpt.walk():
         for own in node.own:
-            if any(name not in {*matrices, "norm"} for name, _ in own.parts):
+            if any(name not in matrices and name != "norm" for name, _ in own.parts):
                 return False
             if len(own.shape) > 1:
                 if any(matrices.get(name) != count for name, count in own.parts):
                     return False
-                found.update(name for name, _ in own.parts)
-    once = ("embedding", "head")
-    return all(
-        found[name] == (1 if name in once else len(layers)) or (name in _EITHER and not found[name])
-        for name in matrices
-    )
+                found += [name for name, _ in own.parts]
+    needed = {name for name in matrices if name not in _NOT_IN_ALL}
+    return bool(needed) and needed <= {*found} and len(found) == len({*found})
 
 
 def _matrices(facts: Facts) -> dict[str, int]:
-    """Component -> elements of its one matrix (in each layer, but for embedding and head); {} where facts are missing."""
+    """Component -> elements of its one matrix, of the model or of a layer; {} where facts are missing."""
     numbers = (
         facts.vocabulary,
         facts.hidden_size,
@@ -110,28 +128,38 @@ def _matrices(facts: Facts) -> dict[str, int]:
     query, key = heads * head * width, kv_heads * head * width
     attention = {"query": query, "key": key, "value": key, "output": query}
     return {
-        "embedding": vocabulary * width,
-        "head": vocabulary * width,
+        **dict.fromkeys(("embedding", "head"), vocabulary * width),
         **{f"attention.{name}": count for name, count in attention.items()},
         **dict.fromkeys(("ffn.gate", "ffn.up", "ffn.down"), inner * width),
     }
 
 
-def _content(layer: ModuleNode) -> frozenset[tuple[str, tuple[int, ...]]]:
-    """What a layer stores: names within it, and shapes."""
-    start = len(layer.path)
-    return frozenset(
-        (f"{node.path[start:]}.{own.name}", own.shape) for node in layer.walk() for own in node.own
-    )
-
-
 def _in_order(node: ModuleNode) -> tuple[ModuleNode, int]:
-    """The node with its children as a decoder runs them, and the place of the first of its components.
+    """The node with its children as a decoder runs them, by component, and the place of its first component.
 
-    Files order modules by name, so that layer 10 comes before layer 2. A list goes by its numbers.
+    Files order modules by name: the attention after the norms, the head before everything.
     """
-    inner = [_in_order(child) for child in node.children]
-    inner.sort(key=lambda child: (0, int(name)) if (name := child[0].name).isdigit() else (1, child[1]))
+    inner = sorted(map(_in_order, node.children), key=lambda child: child[1])
     own = (COMPONENTS.index(name) for parameter in node.own for name, _ in parameter.parts)
     first = min([*own, *(place for _, place in inner)], default=len(COMPONENTS))
     return replace(node, children=tuple(child for child, _ in inner)), first
+
+
+def _with_layers(node: ModuleNode, layers: int) -> ModuleNode:
+    """The excerpt with its one layer repeated: each has the same inside, under its own number."""
+    if [child.name for child in node.children] == ["0"]:
+        (first,) = node.children
+        alike = (_moved(first, len(first.path), f"{node.path}.{number}") for number in range(layers))
+        return replace(node, children=tuple(alike))
+    return replace(node, children=tuple(_with_layers(child, layers) for child in node.children))
+
+
+def _moved(node: ModuleNode, start: int, path: str) -> ModuleNode:
+    """The node, and all inside, with the first `start` characters of their paths replaced by `path`."""
+    return ModuleNode(
+        path=path + node.path[start:],
+        kind=node.kind,
+        component=node.component,
+        own=node.own,
+        children=tuple(_moved(child, start, path) for child in node.children),
+    )

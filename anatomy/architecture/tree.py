@@ -117,6 +117,11 @@ def tree_from_shapes(shapes: Mapping[str, Shape], facts: Facts) -> tuple[ModuleN
     return _grow(list(_prefixes(shapes)), around, parts), unknown
 
 
+def tree_from_parts(shapes: Mapping[str, Shape], parts: Mapping[str, Parts]) -> ModuleNode:
+    """The tree of parameters whose components are known already."""
+    return _grow(list(_prefixes(shapes)), surround(shapes, Facts()), parts)
+
+
 _STANDS_FOR = {"attention": "attention.other", "ffn": "ffn.other", "experts": "experts.routed"}
 """A group -> the component to which goes what the block as a whole does, e.g. the scores of an attention."""
 

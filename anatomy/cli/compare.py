@@ -7,10 +7,10 @@ import click
 
 from anatomy.cli.config_options import check_model, config_from_flags, of_the_run
 from anatomy.cli.files import check_files
-from anatomy.cli.options import model_options, output_options
+from anatomy.cli.options import GroupedCommand, model_options, output_options
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
-from anatomy.cli.recipe_options import RecipeCommand, recipe_options, settings_from_flags
+from anatomy.cli.recipe_options import recipe_options, settings_from_flags
 from anatomy.planning.axes import DEFAULTS
 from anatomy.render import Format
 
@@ -45,14 +45,7 @@ def _listed(ctx: click.Context, param: click.Parameter, value: str | None) -> tu
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-class CompareCommand(RecipeCommand):
-    """What is varied stands before the rest of the recipe."""
-
-    first_headings = ("Compared",)
-    own_heading = "Recipe, the same in every run"
-
-
-@click.command("compare", cls=CompareCommand, epilog="MODEL: a model hub's id, a folder or a config.json.")
+@click.command("compare", cls=GroupedCommand, epilog="MODEL: a model hub's id, a folder or a config.json.")
 @click.argument("model", required=False)
 @_axis_options
 @recipe_options

@@ -12,38 +12,62 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _GROUPS: dict[str, tuple[str, ...]] = {
     "Compared": ("methods", "optimizers", "precisions", "quant_types", "checkpointing_values"),
+    "Method and precision": (
+        *("method", "precision", "load_dtype", "last_n", "train_head", "bottleneck", "add_tokens"),
+    ),
+    "Adapters": (
+        *("r", "alpha", "dropout", "target_modules", "target_regex", "adapter_dtype"),
+        *("peft_type", "peft_settings", "peft_config"),
+    ),
+    "Quantized base": (
+        *("quant_type", "double_quant", "quant_block_size", "quant_storage", "quant_skip", "kbit_prepare"),
+        "dequantize",
+    ),
+    "Batch": (
+        *("batch_size", "seq_len", "grad_accum", "padded", "padding_free", "lengths"),
+        *("images", "image_size", "audio_seconds", "inputs"),
+    ),
+    "Optimizer": (
+        *("optimizer", "optim_args", "optim_target_modules", "weight_decay", "max_grad_norm"),
+        "optimizer_in_backward",
+    ),
+    "Loss and kernels": (
+        *("loss", "label_smoothing", "objective", "dpo_reference", "attn", "recurrent_kernels"),
+        "liger_kernels",
+    ),
+    "Checkpointing": ("checkpointing", "reentrant", "checkpoint_every", "checkpoint_offload"),
+    "Evaluation": ("eval_batches", "eval_batch_size", "eval_keep_logits", "eval_accumulation_steps"),
+    "Files": ("recipe_file", "config_file", "config_kind", "print_recipe", "export", "export_predicted"),
     "Run": ("weights", "steps", "warmup", "device", "save", "open_"),
-    "Model": ("revision", "overrides", "trust_remote_code"),
-    "Output": ("depth", "format_", "as_json", "output", "no_progress"),
     "GPU": ("gpu", "check"),
+    "Model": ("revision", "token", "offline", "overrides", "trust_remote_code"),
+    "Output": ("depth", "format_", "as_json", "output", "no_progress"),
 }
-"""Heading in the help -> parameters under it; the others stand under the command's own heading."""
+"""Heading in the help -> parameters under it, both in the order in which they stand there."""
+_OWN = "Options"
+"""The heading of what stands under none of these."""
 
 
 class GroupedCommand(click.Command):
     """A command whose help lists its options under headings."""
 
-    own_heading = "Options"
-    first_headings: tuple[str, ...] = ()
-    """Headings that stand before the own one."""
-
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The options, the command's own before the shared ones."""
-        heading_of = {name: heading for heading, names in _GROUPS.items() for name in names}
-        records: dict[str, list[tuple[str, str]]] = {
-            heading: [] for heading in (*self.first_headings, self.own_heading)
+        """The options by heading, those that stand under none first."""
+        records = {
+            "help" if "--help" in option.opts else option.name or "": record
+            for option in self.get_params(ctx)
+            if isinstance(option, click.Option) and (record := option.get_help_record(ctx))
         }
-        for option in self.get_params(ctx):
-            if isinstance(option, click.Option) and (record := option.get_help_record(ctx)):
-                heading = "Output" if "--help" in option.opts else heading_of.get(option.name or "")
-                records.setdefault(heading or self.own_heading, []).append(record)
-        for heading, rows in records.items():
-            if rows:
+        grouped = {name for names in _GROUPS.values() for name in names}
+        own = [name for name in records if name not in grouped and name != "help"]
+        for heading, names in ({_OWN: own} | {h: [*names] for h, names in _GROUPS.items()}).items():
+            shown = [*names, "help"] if heading == "Output" else names
+            if rows := [records[name] for name in shown if name in records]:
                 with formatter.section(heading):
                     formatter.write_dl(rows)
 
 
-def _stack(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
+def stack(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
     """Several decorators as one; the first stands first in the help."""
 
     def decorate(function: Function) -> Function:
@@ -56,7 +80,7 @@ def _stack(*options: Callable[[Function], Function]) -> Callable[[Function], Fun
 
 def format_options(function: Function) -> Function:
     """--format, --json."""
-    return _stack(
+    return stack(
         click.option(
             "--format", "format_", type=click.Choice(FORMATS), help="How to answer.  [default: table]"
         ),
@@ -66,7 +90,7 @@ def format_options(function: Function) -> Function:
 
 def output_options(function: Function) -> Function:
     """--format, --json, -o."""
-    return _stack(
+    return stack(
         format_options,
         click.option(
             "-o",
@@ -81,10 +105,38 @@ MODEL_FLAGS = ("revision", "trust_remote_code")
 """Options of `model_options` that the library's verbs take under the same names."""
 
 
+def _use_token(ctx: click.Context, _: click.Parameter, token: str | None) -> None:
+    if token is not None:
+        from anatomy.source.access import as_owner_of
+
+        ctx.with_resource(as_owner_of(token))
+
+
+def _stay_offline(ctx: click.Context, _: click.Parameter, offline: bool) -> None:
+    if offline:
+        from anatomy.source.access import without_network
+
+        ctx.with_resource(without_network())
+
+
 def model_options(function: Function) -> Function:
     """MODEL and how to read it."""
-    return _stack(
+    return stack(
         click.option("--revision", metavar="NAME", help="Branch, tag or commit of a hub's model."),
+        click.option(
+            "--token",
+            metavar="TOKEN",
+            expose_value=False,
+            callback=_use_token,
+            help="Ask the hub with this token; HF_TOKEN and `hf auth login` keep it off the command line.",
+        ),
+        click.option(
+            "--offline",
+            is_flag=True,
+            expose_value=False,
+            callback=_stay_offline,
+            help="Ask no hub: answer from this machine.",
+        ),
         click.option(
             "--set",
             "overrides",

@@ -6,15 +6,20 @@ import click
 
 from anatomy.cli.config_options import as_toml, check_model, config_from_flags, of_the_run
 from anatomy.cli.files import check_files
-from anatomy.cli.options import model_options, output_options
+from anatomy.cli.options import GroupedCommand, model_options, output_options
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
-from anatomy.cli.recipe_options import RecipeCommand, recipe_from_flags, recipe_options
+from anatomy.cli.recipe_options import recipe_from_flags, recipe_options
 from anatomy.cli.streams import write
 from anatomy.render import Format
 
 
-@click.command("plan", cls=RecipeCommand, epilog="MODEL: a model hub's id, a folder or a config.json.")
+@click.command(
+    "plan",
+    cls=GroupedCommand,
+    epilog="MODEL: a model hub's id, a folder or a config.json. "
+    "FILE.py:NAME runs that file of your own: NAME() returns a torch.nn.Module, inputs() the arguments of a step.",
+)
 @click.argument("model", required=False)
 @recipe_options
 @click.option("--print-recipe", is_flag=True, help="Print the complete recipe as TOML, and stop.")
@@ -23,6 +28,11 @@ from anatomy.render import Format
     "--export",
     metavar="FILE",
     help="Also write the steps entry by entry: FILE.pickle for pytorch.org/memory_viz, FILE.json for Perfetto.",
+)
+@click.option(
+    "--inputs",
+    metavar="NAME",
+    help="Of FILE.py:NAME: the file's function that gives a step's arguments.  [default: inputs]",
 )
 @click.option("--check", is_flag=True, help="With --gpu: exit with 1 when the run does not fit.")
 @model_options
@@ -33,6 +43,7 @@ def command(
     gpu: str | None,
     export: str | None,
     check: bool,
+    inputs: str | None,
     overrides: tuple[str, ...],
     no_progress: bool,
     format_: Format | None,
@@ -44,6 +55,7 @@ def command(
       anatomy plan meta-llama/Llama-3.1-8B --method qlora --r 64
       anatomy plan meta-llama/Llama-3.1-8B --method full --gpu "H100 80GB SXM" --check
       anatomy plan --config axolotl.yml --seq-len 4096
+      anatomy plan my_model.py:build --batch-size 32
       anatomy plan ./my-model --target-modules q_proj,v_proj --seq-len 4096 --json
 
     What a training run needs, where its peak is and why, and which GPUs it fits.
@@ -75,6 +87,7 @@ def command(
             recipe=recipe,
             chosen=chosen,
             gpu=gpu,
+            inputs=inputs,
             **of_the_run(flags, config, overrides, progress),
         )
         if export is not None:

@@ -7,10 +7,10 @@ import click
 
 from anatomy.cli.config_options import check_model, config_from_flags, of_the_run
 from anatomy.cli.files import check_files
-from anatomy.cli.options import model_options, output_options
+from anatomy.cli.options import GroupedCommand, model_options, output_options
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
-from anatomy.cli.recipe_options import RecipeCommand, recipe_from_flags, recipe_options
+from anatomy.cli.recipe_options import recipe_from_flags, recipe_options
 from anatomy.render import Format
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _WITH_OPEN = frozenset(
 """Parameters that mean something beside --open."""
 
 
-@click.command("profile", cls=RecipeCommand, epilog="MODEL: a model hub's id, a folder or a config.json.")
+@click.command("profile", cls=GroupedCommand, epilog="MODEL: a model hub's id, a folder or a config.json.")
 @click.argument("model", required=False)
 @recipe_options
 @click.option(

@@ -10,7 +10,6 @@ import click
 
 from anatomy.cli.adapter_options import adapter_settings
 from anatomy.cli.config_options import config_from_flags
-from anatomy.cli.options import GroupedCommand
 from anatomy.errors import RecipeError, SourceError
 from anatomy.planning.reading import Reading
 from anatomy.planning.settings import make_recipe, recipe_from_toml
@@ -39,6 +38,9 @@ _TYPES: dict[str, Any] = {
             "batch_size",
             "seq_len",
             "grad_accum",
+            "eval_batches",
+            "eval_batch_size",
+            "eval_accumulation_steps",
             "images",
         ),
         click.INT,
@@ -102,11 +104,15 @@ _VALUES: dict[str, str] = {
     "grad_accum": "Micro-batches between two optimizer steps.",
     "attn": "Attention implementation.",
     "checkpoint_every": "Checkpoint only every so many blocks.",
+    "recurrent_kernels": "State space models and linear attention: as the packages installed here, in torch, or fused.",
     "loss": "How the loss is computed; chunked is torchtune's, the last three have packages of their own.",
     "objective": "sft, or dpo as TRL's DPOTrainer: --batch-size counts pairs.",
     "dpo_reference": "DPO's reference: the model without its adapters or a copy, a copy, or numbers from before.",
     "label_smoothing": "As label_smoothing_factor in TrainingArguments.",
     "max_grad_norm": "Gradient clipping; 0 switches it off.",
+    "eval_batches": "Batches of an evaluation between steps; 0 for none.",
+    "eval_batch_size": "Sequences in each of them, as per_device_eval_batch_size.",
+    "eval_accumulation_steps": "As in TrainingArguments: batches after which what is kept moves to the host.",
 }
 _SWITCHES: dict[str, str] = {
     "optimizer_in_backward": "One optimizer a parameter, stepped in backward: no gradients are kept.",
@@ -115,15 +121,10 @@ _SWITCHES: dict[str, str] = {
     "double_quant": "Quantize the scales of a 4-bit base as well.",
     "liger_kernels": "Liger's norms, rotary embeddings and MLPs; its loss is --loss liger.",
     "checkpoint_offload": "What checkpoints keep waits in the host's memory.",
+    "eval_keep_logits": "Keep the logits of all batches, as the Trainer does for compute_metrics.",
     "padding_free": "The sequences of a micro-batch come as one long row, without padding.",
     "padded": "Sequences are padded to the longest, which takes an attention mask.",
 }
-
-
-class RecipeCommand(GroupedCommand):
-    """A command most of whose options make the recipe."""
-
-    own_heading = "Recipe"
 
 
 def recipe_options(function: Function) -> Function:

@@ -8,6 +8,8 @@ import click
 from anatomy.cli.options import GroupedCommand, model_options, output_options, parse_overrides
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
+from anatomy.cli.show_options import check_diff, question_options, questions_of
+from anatomy.errors import SourceError
 from anatomy.render import Format
 from anatomy.report.document import Document
 
@@ -16,24 +18,23 @@ from anatomy.report.document import Document
     "show",
     cls=GroupedCommand,
     epilog="MODEL: a model hub's id, a folder, a config.json, a *.safetensors or a *.gguf file. Of a "
-    "repository of GGUF files name one: organisation/name:FILE.gguf, or by a word in its name, organisation/name:Q4_K_M.",
+    "repository of GGUF files name one: organisation/name:FILE.gguf, or by a word in its name, organisation/name:Q4_K_M. "
+    "FILE.py:NAME runs that file of your own, and shows the torch.nn.Module that NAME() returns.",
 )
 @click.argument("model")
+@click.argument("other", required=False)
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Levels of the module tree to show.")
 @click.option(
     "--build", is_flag=True, help="Build the model's class even where the checkpoint's headers say enough."
 )
-@click.option(
-    "--formats",
-    is_flag=True,
-    help="The model's size in each format: fp32 to int8, nf4, GPTQ, AWQ, FP8, MXFP4 and GGUF.",
-)
+@question_options
 @model_options
 @output_options
 def command(
     model: str,
+    other: str | None,
+    diff: bool,
     depth: int | None,
-    formats: bool,
     overrides: tuple[str, ...],
     no_progress: bool,
     format_: Format | None,
@@ -45,44 +46,69 @@ def command(
       anatomy show meta-llama/Llama-3.1-8B
       anatomy show openai-community/gpt2 --depth 2
       anatomy show ./model.safetensors --json
+      anatomy show my_model.py:build
       anatomy show Qwen/Qwen3-8B --formats
+      anatomy show Qwen/Qwen3-8B --filter '*.layers.0.*' --sort bytes
+      anatomy show Qwen/Qwen2-7B Qwen/Qwen2.5-7B --diff
+      anatomy show Qwen/Qwen3-8B --kv-cache --context 32768 --batch 4
 
     What a model is made of: facts, components, modules, and what its checkpoint stores.
     """
     form = chosen_format(format_, as_json, output)
+    questions = questions_of(options)
+    check_diff(diff, other, questions)
     changed = parse_overrides(overrides)
-    questions = {"formats": formats}
     with working(show=not no_progress) as progress:
-        document = (_answered if any(questions.values()) else _shown)(
-            model, questions=questions, depth=depth, overrides=changed, progress=progress, **options
-        )
+        options |= {"overrides": changed, "progress": progress}
+        if other is not None:
+            document = _differing(model, other, **options)
+        else:
+            document = (
+                _answered(model, questions, **options) if questions else _shown(model, depth, **options)
+            )
     answer(document, form, output)
 
 
-def _shown(
-    model: str, *, questions: Mapping[str, Any], depth: int | None, overrides: dict[str, Any], **options: Any
-) -> Document:
-    """The model itself."""
+def _shown(model: str, depth: int | None, **options: Any) -> Document:
+    """The model itself, and the tokenizer where its files lie in the same folder."""
     from anatomy import api
     from anatomy.report.show import show_document
+    from anatomy.report.show_asked import beside, noted
+    from anatomy.report.show_tokenizer import tokenizer_answer
 
-    return show_document(api.show(model, overrides=overrides, **options), depth=depth, overrides=overrides)
+    anatomy = api.show(model, **options)
+    document = show_document(anatomy, depth=depth, overrides=options["overrides"])
+    try:
+        tokenizer, rows = api.tokenizer_beside(model, anatomy)
+    except SourceError as error:  # the model is what was asked for
+        return noted(document, f"Its tokenizer could not be read: {error.message}")
+    return document if tokenizer is None else beside(document, tokenizer_answer(tokenizer, rows))
 
 
-def _answered(
-    model: str,
-    *,
-    questions: Mapping[str, Any],
-    depth: int | None,
-    overrides: dict[str, Any],
-    build: bool,
-    **options: Any,
-) -> Document:
-    """What was asked of it."""
+def _answered(model: str, questions: Mapping[str, Any], *, build: bool, **options: Any) -> Document:
+    """What was asked of it. Its class is built in any case, whatever `build` says."""
     from anatomy import api
     from anatomy.report.show_asked import asked_document
+    from anatomy.report.show_cache import cache_answer
+    from anatomy.report.show_entries import entries_answer
     from anatomy.report.show_formats import formats_answer
+    from anatomy.report.show_tokenizer import tokenizer_answer
 
-    found = api.examine(model, overrides=overrides, **questions, **options)
-    asked = [formats_answer(found.formats)] if found.formats is not None else []
-    return asked_document(found.anatomy, asked, overrides)
+    questions = dict(questions)
+    add = questions.pop("more_tokens", None)
+    found = api.examine(model, **questions, **options)
+    asked = [
+        *([] if found.entries is None else [entries_answer(found.entries, found.anatomy)]),
+        *([] if found.formats is None else [formats_answer(found.formats)]),
+        *([] if found.tokenizer is None else [tokenizer_answer(found.tokenizer, found.rows, add)]),
+        *([] if found.load is None else [cache_answer(found.load, found.served)]),
+    ]
+    return asked_document(found.anatomy, asked, options["overrides"])
+
+
+def _differing(model: str, other: str, *, build: bool, **options: Any) -> Document:
+    """What differs between two. Both are built, whatever `build` says."""
+    from anatomy import api
+    from anatomy.report.show_diff import diff_document
+
+    return diff_document(api.diff(model, other, **options))

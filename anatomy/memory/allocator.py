@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from anatomy.errors import RehearsalError
 from anatomy.memory.caching import CachingAllocator, Chunk, round_size, segment_size
@@ -83,7 +83,15 @@ class Replay:
     @property
     def peak_reserved_bytes(self) -> int:
         """Highest `reserved`: torch.cuda.max_memory_reserved()."""
-        return max(self.reserved, default=0)
+        # It changes by calls to the device alone, which are few where entries are many; asked for once for every GPU.
+        levels = dict(
+            zip(
+                (call.at for call in self.device_calls),
+                accumulate(c.bytes for c in self.device_calls),
+                strict=True,
+            )
+        )
+        return max((level for at, level in levels.items() if at < len(self.reserved)), default=0)
 
     @property
     def peak_allocated_index(self) -> int | None:

@@ -48,6 +48,7 @@ class Phase(StrEnum):
     CLIP = "clip"
     OPTIMIZER = "optimizer step"
     ZERO_GRAD = "zero grad"
+    EVALUATION = "evaluation"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

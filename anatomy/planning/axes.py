@@ -126,7 +126,9 @@ def make_run(base: Recipe, options: Mapping[str, Any], varied: Mapping[str, str]
     generic = METHODS[varied["method"]].generic
     first = {**varied, **({"peft_type": options.get("peft_type")} if generic else {})}
     recipe = make_recipe(first, base)
-    return make_recipe({**_meant(options, recipe), **first}, base)
+    for _ in range(2):  # an option can mean something only beside another one
+        recipe = make_recipe({**_meant(options, recipe), **first}, base)
+    return recipe
 
 
 def check_meant(base: Recipe, options: Mapping[str, Any], runs: Iterable[Mapping[str, str]]) -> None:

@@ -69,16 +69,21 @@ def longest_batch(lengths: Lengths, recipe: Recipe, cap: int | None) -> tuple[Re
         )
     cut = [tokens if cap is None else min(tokens, cap) for tokens in lengths.tokens]
     largest = cut[: recipe.batch_size]
-    per_sequence = ceil(sum(largest) / len(largest)) if recipe.padding_free else cut[0]
+    row = sum(largest)
+    per_sequence = ceil(row / len(largest)) if recipe.padding_free else cut[0]
     uneven = recipe.batch_size > 1 and cut[-1] < cut[0] and not recipe.padding_free
-    return replace(recipe, seq_len=per_sequence, padded=recipe.padded or uneven), _said(lengths, recipe, cap)
+    return replace(recipe, seq_len=per_sequence, padded=recipe.padded or uneven), _said(
+        lengths, recipe, cap, row
+    )
 
 
-def _said(lengths: Lengths, recipe: Recipe, cap: int | None) -> str:
+def _said(lengths: Lengths, recipe: Recipe, cap: int | None, row: int) -> str:
     count = len(lengths.tokens)
     over = sum(tokens > cap for tokens in lengths.tokens) if cap is not None else 0
     which = f"the {recipe.batch_size:,} longest" if recipe.padding_free else "the longest"
     parts = [f"the batch is {which} of the {count:,} lengths in {lengths.source}"]
+    if recipe.padding_free and recipe.batch_size > 1:
+        parts.append(f"they are {row:,} tokens in one row, planned as {recipe.batch_size:,} of their mean")
     parts.append(
         f"median {lengths.quantile(0.5):,}, 95 % at most {lengths.quantile(0.95):,}, longest {lengths.tokens[0]:,}"
     )

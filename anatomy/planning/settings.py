@@ -61,6 +61,14 @@ _NEEDS: dict[str, tuple[Test, str]] = {
         for name in ("images", "image_size", "audio_seconds")
     },
     "dpo_reference": (lambda recipe: recipe.objective == "dpo", "objective dpo"),
+    **dict.fromkeys(
+        ("eval_batch_size", "eval_keep_logits"),
+        (lambda recipe: recipe.eval_batches > 0, "an evaluation (--eval-batches 100)"),
+    ),
+    "eval_accumulation_steps": (
+        lambda recipe: recipe.eval_batches > 0 and recipe.eval_accumulation_steps is not None,
+        "an evaluation (--eval-batches 100)",
+    ),
     "load_dtype": (lambda recipe: recipe.autocast_dtype is not None, "a mixed precision"),
     "optim_args": (
         lambda recipe: recipe.optim_args is not None and bool(kind_of(recipe.optimizer).reads),
@@ -242,6 +250,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "load_dtype": (str,),
     "kbit_prepare": (str, bool),
     "dequantize": (bool,),
+    "eval_accumulation_steps": (int,),
     "optim_args": (str,),
     "optim_target_modules": (str, list),
     "weight_decay": (float, int),

@@ -10,6 +10,7 @@ _PHASES: dict[Phase, str] = {
     Phase.CLIP: "in gradient clipping",
     Phase.OPTIMIZER: "in the optimizer step",
     Phase.ZERO_GRAD: "while gradients are set to none",
+    Phase.EVALUATION: "in the evaluation",
 }
 _LOSS_OPERATORS = ("log_softmax", "nll_loss", "cross_entropy")
 # Wrappers that PEFT puts around a model; they say nothing about where.

@@ -10,6 +10,7 @@ import torch
 from anatomy.memory.timeline import Category, Phase
 from anatomy.profiling.events import Held
 from anatomy.rehearsal.adapted import AdaptedNames
+from anatomy.training.evaluation import evaluation_of
 from anatomy.training.inputs.batch import plan_batch
 from anatomy.training.losses.apply import apply_loss, loss_of
 from anatomy.training.losses.dpo import pairs, reference_of, with_preferences
@@ -95,6 +96,7 @@ def set_up(model: Any, recipe: Recipe, device: str, component_of: Callable[[str]
     if device == "cpu":
         check_cpu(recipe)
     batch = pairs(model, recipe) if recipe.objective == "dpo" else plan_batch(model, recipe)
+    evaluation = evaluation_of(model, recipe)
     base = frozenset(id(parameter) for parameter in model.parameters())
     choose_attention(model, recipe)
     reference = reference_of(model, recipe)
@@ -104,7 +106,9 @@ def set_up(model: Any, recipe: Recipe, device: str, component_of: Callable[[str]
         import_module(module)
     apply_loss(model, recipe)
     optimizer = optimizers.build_optimizer(model, recipe)
-    run = replace(prepare(model, optimizer, recipe, batch.make, device), loss=loss_of(recipe))
+    run = replace(
+        prepare(model, optimizer, recipe, batch.make, device), loss=loss_of(recipe), evaluation=evaluation
+    )
     return RealRun(
         run=with_preferences(run, recipe, reference) if recipe.objective == "dpo" else run,
         reference=reference,

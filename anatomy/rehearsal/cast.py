@@ -10,6 +10,7 @@ import torch
 from anatomy.memory.timeline import Category
 from anatomy.rehearsal.kernels.int8_cuda import KEPT_INPUTS, NO_OUTLIERS
 from anatomy.rehearsal.recorder import Recorder
+from anatomy.training.evaluation import evaluation_assumptions, evaluation_of
 from anatomy.training.inputs.batch import plan_batch
 from anatomy.training.losses.apply import apply_loss, loss_of
 from anatomy.training.losses.dpo import pairs, reference_of, with_preferences
@@ -81,7 +82,9 @@ class RecipeCast:
             *adapter_assumptions(recipe),
             *optimizer_assumptions(recipe),
             *loss_assumptions(recipe),
+            *evaluation_assumptions(recipe),
         )
+        self.evaluation = evaluation_of(model, recipe)
         self.not_modelled = ("what DPOTrainer logs beside its loss",) * (recipe.objective == "dpo")
         self.base_count = sum(int(p.numel()) for p in unique_parameters(model))
         self.base_parameters: tuple[Any, ...] = ()
@@ -142,7 +145,11 @@ class RecipeCast:
 
     def prepare(self, model: Any, optimizer: Any, make_batch: Callable[[], Batch], grad_accum: int) -> Run:
         recipe = replace(self.recipe, grad_accum=grad_accum)
-        run = replace(prepare(model, optimizer, recipe, make_batch, self.device), loss=loss_of(recipe))
+        run = replace(
+            prepare(model, optimizer, recipe, make_batch, self.device),
+            loss=loss_of(recipe),
+            evaluation=self.evaluation,
+        )
         return with_preferences(run, recipe, self.reference) if recipe.objective == "dpo" else run
 
     def total_parameters(self, model: Any) -> int:

@@ -46,6 +46,15 @@ class FlopCounter:
             args = [a for a in args if not isinstance(a, torch.dtype)]  # of mm.dtype, which no formula knows
             self._counted[step, recomputed] += int(formula(*args, **kwargs, out_val=out))
 
+    def so_far(self) -> Counter[tuple[int, bool]]:
+        """All that was counted, to be subtracted from what will be."""
+        return self._counted.copy()
+
+    def repeat(self, counted: Counter[tuple[int, bool]], times: int) -> None:
+        """Add a difference of two counts, as many times."""
+        for key, flops in counted.items():
+            self._counted[key] += flops * times
+
     def of(self, step: int) -> Flops:
         """What one step came to."""
         return Flops(model=self._counted[step, False], recomputed=self._counted[step, True])

@@ -9,7 +9,7 @@ from typing import Any
 
 from anatomy.memory.timeline import Block, Category, Mark, Phase, Timeline
 
-_FORWARD = frozenset({Phase.FORWARD, Phase.LOSS})
+_FORWARD = frozenset({Phase.FORWARD, Phase.LOSS, Phase.EVALUATION})
 
 
 class Ledger:
@@ -39,6 +39,17 @@ class Ledger:
         """Blocks born since the trace had that length."""
         return [entry for entry in self._trace[length:] if entry >= 0]
 
+    def told(self, start: int, stop: int) -> list[tuple[bool, int]]:
+        """A stretch of the trace: of every entry whether a block was born, and its bytes."""
+        return [
+            (entry >= 0, self._bytes[entry if entry >= 0 else ~entry]) for entry in self._trace[start:stop]
+        ]
+
+    def left(self, start: int, stop: int) -> list[tuple[int, str]]:
+        """Blocks (bytes, op) that were born in a stretch of the trace and are still there."""
+        born = [entry for entry in self._trace[start:stop] if entry >= 0]
+        return [(self._bytes[b], self._op[b]) for b in born if self._span_freed[b] < 0]
+
     def enter(self, phase: Phase, step: int) -> None:
         """A phase begins; every later entry belongs to it."""
         self.phase, self.step = phase, step
@@ -52,6 +63,8 @@ class Ledger:
 
     def born(self, size: int, *, module: str, op: str, category: Category | None = None) -> int:
         """Write down a block of `size` bytes and return its id."""
+        if self.phase is Phase.EVALUATION and not module and op == "aten.cat":
+            category = category or Category.LOGITS  # of all batches so far, put together
         block = len(self._bytes)
         self._trace.append(block)
         self._bytes.append(size)

@@ -9,7 +9,7 @@ into zeros of their own (`_IN_PLACE`). The formulas of prod and cumprod, which c
 """
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache, partial
 from typing import Any, Protocol
 
@@ -72,6 +72,8 @@ class Recorder(TorchDispatchMode):
         self._host = "cpu" if kernels.on_host else device
         self._live: dict[int, int] = {}
         self._references: dict[int, Any] = {}
+        self._others: dict[int, list[int]] = {}
+        """Of a block whose storage stands for several: the blocks beside it."""
         self._unwritten = 0
         """Blocks below 0 stand for host memory that is not the run's."""
         self._fresh: int | None = None
@@ -121,6 +123,14 @@ class Recorder(TorchDispatchMode):
             self._see(tensor, "load", module, category)
         else:
             self._ledger.place(block, module, category)
+
+    def stand_for(self, tensor: torch.Tensor, blocks: Sequence[tuple[int, str]]) -> None:
+        """Write down blocks (bytes, op) in the place of a tensor's storage, which was not recorded: they go when it goes."""
+        module, _ = self._attribution.where()
+        born = [self._ledger.born(size, module=module, op=op) for size, op in blocks]
+        if born:
+            self._follow(tensor.untyped_storage(), born[0])
+            self._others[born[0]] = born[1:]
 
     def label(self, tensor: torch.Tensor, category: Category) -> None:
         """Say what a recorded tensor's block turned out to be."""
@@ -178,6 +188,11 @@ class Recorder(TorchDispatchMode):
             module, in_loss = self._attribution.where()
             category = Category.LOGITS if in_loss else None
         block = self._ledger.born(size, module=module, op=op, category=category)
+        self._follow(storage, block)
+
+    def _follow(self, storage: Any, block: int) -> None:
+        """From now on, the block is there as long as the storage is."""
+        key = storage._cdata
         self._live[key] = block
         self._references[block] = weakref.ref(storage, partial(self._gone, key, block))
 
@@ -195,15 +210,15 @@ class Recorder(TorchDispatchMode):
             block = self._unwritten
         else:
             return
-        self._live[storage._cdata] = block
-        self._references[block] = weakref.ref(storage, partial(self._gone, storage._cdata, block))
+        self._follow(storage, block)
 
     def _gone(self, key: int, block: int, _reference: object) -> None:
         if self._live.get(key) == block:
             del self._live[key]
         del self._references[block]
         if self._open and block >= 0:
-            self._ledger.freed(block)
+            for gone in (block, *self._others.pop(block, ())):
+                self._ledger.freed(gone)
 
     def _is_fresh(self, tensor: torch.Tensor) -> bool:
         """Whether a tensor is the zeros that the formula at work made last."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -26,8 +26,11 @@ from anatomy.rehearsal.kernels.bitsandbytes_cuda import (
 )
 from anatomy.rehearsal.kernels.kernel_packages import import_packages
 from anatomy.rehearsal.kernels.optimizers_cuda import package_kernels
+from anatomy.rehearsal.kernels.recurrent.fused import implementations
 from anatomy.rehearsal.ledger import Ledger
+from anatomy.rehearsal.loops.turns import stood_for
 from anatomy.rehearsal.recorder import Recorder
+from anatomy.training.evaluation import Evaluation
 from anatomy.training.losses.fused import imported_functions
 from anatomy.training.optimizers import build as optimizers
 from anatomy.training.recipe import Recipe
@@ -110,6 +113,8 @@ class Rehearsing:
         self.attribution = Attribution(self._recomputing, self._losing)
         self.recorder = Recorder(self.ledger, self.attribution, stage, device)
         self.number = 0
+        self.loops: dict[str, None] = {}
+        """What was said of recurrent layers."""
 
     def run(self, steps: int) -> None:
         with self.on_stage() as stack:
@@ -122,6 +127,8 @@ class Rehearsing:
             if run.loss_so_far is not None:
                 # torch.tensor() on meta makes its storage unseen by a dispatch mode.
                 self.recorder.adopt(run.loss_so_far, module="", category=Category.LOGITS)
+            if run.evaluation is not None:
+                run.evaluation = self._collating(run.evaluation)
             for number in range(1, steps + 1):
                 self.number = number
                 with failures_named(self.attribution.path_of):
@@ -137,10 +144,15 @@ class Rehearsing:
             stack.enter_context(own_code_books())
             stack.enter_context(own_overrides())
             if self.device == "meta":
+                stack.enter_context(literals_known())  # before the kernels' packages, which look who calls
                 stack.enter_context(acting(self.stage))
-                stack.enter_context(literals_known())
             stack.enter_context(self.attribution)
             stack.enter_context(self.recorder)
+            if self.device == "meta":
+                recipe = getattr(self.cast, "recipe", None)  # a live run has none: it goes as it would
+                chosen = recipe.recurrent_kernels if isinstance(recipe, Recipe) else "installed"
+                stack.enter_context(implementations(chosen, self.loops))
+                stack.enter_context(stood_for(self.recorder, self.ledger, self.loops))
             yield stack
 
     def equip(self, make_optimizer: Callable[[], Any], stack: ExitStack) -> Any:
@@ -178,6 +190,15 @@ class Rehearsing:
         with _disable_current_modes():
             return self.cast.make_batch()
 
+    def _collating(self, evaluation: Evaluation) -> Evaluation:
+        """The evaluation with its batches made on the host."""
+
+        def make_batch() -> Batch:
+            with _disable_current_modes():
+                return evaluation.make_batch()
+
+        return replace(evaluation, make_batch=make_batch)
+
     def label_states(self, optimizer: Any) -> None:
         """Say of every state that is there that it is one."""
         for tensor in optimizers.state_tensors(optimizer):
@@ -208,12 +229,18 @@ class Rehearsing:
                 *self.cast.batch_assumptions,
                 *self.recorder.questions.assumed,
                 *self._kernels(),
+                *self.loops,
                 *self.cast.weight_assumptions(self.model),
                 *self._repeated(),
                 *self._paged(),
                 *_fused_targets(adapted.targets),
             ),
-            not_modelled=(*NOT_MODELLED, *self.cast.not_modelled, *self.unknown()),
+            not_modelled=(
+                "generation and saving" if self.prepared.evaluation else "evaluation, generation and saving",
+                *NOT_MODELLED,
+                *self.cast.not_modelled,
+                *self.unknown(),
+            ),
             versions=versions,
             flops=self._flops(),
             paged_bytes=self.stage.paged[0],
@@ -254,7 +281,6 @@ class Rehearsing:
 
 
 NOT_MODELLED: tuple[str, ...] = (
-    "evaluation, generation and saving",
     "several devices",
     "fragmentation from batches of other lengths",
 )

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import Literal, get_args
 
+from anatomy.render.shown import shown
 from anatomy.render.style import Style
 from anatomy.report.document import Document
 
@@ -14,5 +15,6 @@ _MODULES: dict[Format, str] = {"table": "terminal", "json": "json", "csv": "csv"
 
 def render(document: Document, format: Format, style: Style | None = None) -> str:  # noqa: A002 - the flag's name
     """The document as text that ends with a newline. `style` matters to 'table' alone."""
-    text: str = import_module(f"anatomy.render.{_MODULES[format]}").render(document, style or Style())
-    return text
+    style = style or Style()
+    text: str = import_module(f"anatomy.render.{_MODULES[format]}").render(document, style)
+    return text if format == "json" else shown(text, styles=format == "table" and style.color)

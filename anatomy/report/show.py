@@ -9,6 +9,7 @@ from anatomy.architecture.facts import Facts as ModelFacts
 from anatomy.architecture.fold import Folded, fold
 from anatomy.architecture.stored import Stored
 from anatomy.architecture.tree import ModuleNode
+from anatomy.report.adapter import adapter_facts, adapter_table
 from anatomy.report.document import (
     Block,
     Branch,
@@ -57,6 +58,8 @@ def show_document(
     if anatomy.unclassified:
         blocks.append(_unclassified(anatomy))
     blocks += [components, _tree(anatomy, depth)]
+    if anatomy.adapter is not None and (adapted := adapter_table(anatomy.adapter)):
+        blocks.append(adapted)
     if anatomy.stored is not None:
         blocks.append(_stored(anatomy, anatomy.stored))
         if types := types_table(anatomy.stored):
@@ -87,7 +90,10 @@ def _facts(anatomy: Anatomy) -> Iterator[tuple[str, str]]:
     yield "parameters", f"{format_count(anatomy.total)} ({anatomy.total:,})"
     for why, total in anatomy.also:
         yield "or", f"{format_count(total)} ({total:,}) {why}"
-    yield "class", anatomy.architecture or "not built: counted from the checkpoint's headers"
+    if anatomy.adapter is None:
+        yield "class", anatomy.architecture or "not built: counted from the checkpoint's headers"
+    else:
+        yield from adapter_facts(anatomy.adapter, anatomy.total)
     yield "read from", anatomy.origin
     yield from _shape_facts(anatomy.facts)
     if anatomy.facts.tied is not None:
@@ -131,10 +137,12 @@ def _kinds(kinds: Sequence[str]) -> str:
 
 def _components(anatomy: Anatomy) -> Table:
     total = anatomy.total
-    rows = [(name, n, n / total, *bytes_as(n)) for name, n in anatomy.by_component.items()]
-    sums = [sum(column) for column in zip(*(row[1:] for row in rows), strict=True)]
-    shown = [bytes_column([total]) for total in sums[2:]]
+    rows: list[tuple[Any, ...]] = [
+        (name, n, n / total, *bytes_as(n)) for name, n in anatomy.by_component.items()
+    ]
     formats = ("fp32", "bf16", "int8", "nf4")
+    sums = [sum(row[at] for row in rows) for at in range(1, 3 + len(formats))]
+    shown = [bytes_column([total]) for total in sums[2:]]
     return Table(
         title="Components",
         columns=(

@@ -1,11 +1,11 @@
 """What `anatomy show` says to a question: a few facts, then the answer. JSON has all that `show` has, and the answer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from anatomy.architecture.anatomy import Anatomy
-from anatomy.report.document import Block, Document, Facts, Table, named
+from anatomy.report.document import Block, Document, Facts, Sentence, Table, named
 from anatomy.report.show import show_data
 from anatomy.units import format_count
 
@@ -37,4 +37,19 @@ def asked_document(
         blocks=(Facts(items=facts), *(block for answer in asked for block in answer.blocks)),
         table=asked[0].table,
         data={**show_data(anatomy, overrides), **{answer.key: answer.data for answer in asked}},
+    )
+
+
+def beside(document: Document, answer: Asked) -> Document:
+    """A document with one more answer at its end."""
+    return replace(
+        document, blocks=(*document.blocks, *answer.blocks), data={**document.data, answer.key: answer.data}
+    )
+
+
+def noted(document: Document, text: str) -> Document:
+    """A document with one more note at its end, in JSON among the others."""
+    notes = [*document.data.get("notes", ()), text]
+    return replace(
+        document, blocks=(*document.blocks, Sentence(text=text)), data={**document.data, "notes": notes}
     )

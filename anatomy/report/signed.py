@@ -25,3 +25,8 @@ def signed_share(share: float | None) -> str:
 
 def _nothing(count: int | None) -> str:
     return "" if count is None else "0 B"
+
+
+def signed_count(count: int) -> str:
+    """A difference of counts: '+1,024', '-3', '0'."""
+    return f"{count:+,}" if count else "0"

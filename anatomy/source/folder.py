@@ -7,6 +7,7 @@ from pathlib import Path
 from anatomy.blueprint import Blueprint, Origin, TensorHeader
 from anatomy.errors import SourceError
 from anatomy.source import gguf_files
+from anatomy.source.adapter import ADAPTER_FILE, read_adapter
 from anatomy.source.inside import inside
 from anatomy.source.jsonfile import read_object
 from anatomy.source.pickles import INDEX_SUFFIX, SUFFIXES, UNOPENED, pickled_weights, pickles_sentence
@@ -21,8 +22,6 @@ from anatomy.source.sharded import (
 )
 
 CONFIG_FILE = "config.json"
-_ADAPTER_CONFIG = "adapter_config.json"
-_ADAPTER_FILE = "adapter_model.safetensors"
 
 Stored = tuple[tuple[TensorHeader, ...] | None, tuple[str, ...]]
 """What a checkpoint stores (None when it is not known), and notes on how that was found."""
@@ -44,7 +43,7 @@ def read_path(path: Path, *, headers: bool = True) -> Blueprint:
 
 def read_stored(folder: Path) -> Stored:
     """What the safetensors files in `folder` store; (None, ()) when there are none."""
-    found = (inside(folder, file.name) for file in folder.glob("*.safetensors") if file.name != _ADAPTER_FILE)
+    found = (inside(folder, file.name) for file in folder.glob("*.safetensors") if file.name != ADAPTER_FILE)
     files = sorted(file for file in found if file.is_file())
     indexes = sorted(inside(folder, file.name) for file in folder.glob("*.safetensors.index.json"))
     if (folder / SINGLE_FILE) in files:
@@ -92,6 +91,8 @@ def _read_folder(path: Path, *, headers: bool) -> Blueprint:
     config_file = inside(path, CONFIG_FILE)
     config = read_object(config_file) if config_file.is_file() else None
     tensors, notes = read_stored(path) if headers or config is None else (None, ())
+    if tensors is None and not notes and (adapter := read_adapter(path)) is not None:
+        return adapter
     if config is None and tensors is None:
         if models := gguf_files.models_among(entry.name for entry in path.iterdir()):
             return gguf_files.read_gguf_file(
@@ -107,10 +108,6 @@ def _read_folder(path: Path, *, headers: bool) -> Blueprint:
 
 def _nothing_here(path: Path) -> SourceError:
     """Why a folder is not a model, with what it holds instead."""
-    if (path / _ADAPTER_CONFIG).is_file():
-        base = read_object(path / _ADAPTER_CONFIG).get("base_model_name_or_path")
-        hint = f"its base model is {base!r}: name that instead" if base else "name its base model instead"
-        return SourceError(f"{path} holds a PEFT adapter, not a model.", hint)
     names = sorted(entry.name + "/" * entry.is_dir() for entry in path.iterdir())
     if pickles := pickled_weights(names):
         raise SourceError(

@@ -9,6 +9,7 @@ from typing import Any
 
 from anatomy.blueprint import TensorHeader
 from anatomy.source.gguf import GgufHeader, Long, Value
+from anatomy.source.quoting import brief
 
 _KEYS: dict[str, str] = {
     "block_count": "num_hidden_layers",
@@ -25,6 +26,7 @@ _KEYS: dict[str, str] = {
     "expert_used_count": "num_experts_per_tok",
     "expert_shared_count": "n_shared_experts",
     "expert_feed_forward_length": "moe_intermediate_size",
+    "expert_shared_feed_forward_length": "shared_expert_intermediate_size",
     "ssm.conv_kernel": "conv_kernel",
     "ssm.state_size": "state_size",
 }
@@ -87,7 +89,9 @@ def notes_of(header: GgufHeader) -> tuple[str, ...]:
     architecture = header.metadata.get("general.architecture")
     kind = header.metadata.get("general.file_type")
     mix = f", quantized as {FILE_TYPES[kind]}" if isinstance(kind, int) and kind in FILE_TYPES else ""
-    named = f"architecture {architecture!r}" if isinstance(architecture, str) else "no architecture named"
+    named = (
+        f"architecture {brief(architecture)}" if isinstance(architecture, str) else "no architecture named"
+    )
     notes = [f"GGUF version {header.version}{', big-endian' * header.big_endian}: {named}{mix}."]
     if base := base_model(header.metadata):
         notes.append(f"It was made of {base}, as its metadata say.")

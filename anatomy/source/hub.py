@@ -10,14 +10,15 @@ from contextlib import suppress
 
 from anatomy.blueprint import Blueprint, Origin
 from anatomy.errors import SourceError
-from anatomy.source import held
+from anatomy.source import held, kept
 from anatomy.source.folder import CONFIG_FILE, Stored
+from anatomy.source.hub_adapter import read_hub_adapter
 from anatomy.source.hub_errors import explain, network_errors
 from anatomy.source.hub_gguf import gguf_sentence
 from anatomy.source.jsonfile import parse_object, read_object
 from anatomy.source.pickles import pickles_sentence
 from anatomy.source.ranges import fetch_names
-from anatomy.source.remote import fetch_and_keep_document, fetch_stored
+from anatomy.source.remote import fetch_json, fetch_stored
 from anatomy.source.sharded import INDEX_FILE, SINGLE_FILE, join_shards, read_weight_map
 
 Progress = Callable[[str], None]
@@ -56,24 +57,30 @@ def read_hub(
     *,
     revision: str | None,
     headers: bool = True,
-    known: tuple[str, ...] = (),
+    known: Callable[[], tuple[str, ...]] = tuple,
     progress: Progress | None = None,
 ) -> Blueprint:
     """The model as the hub describes it: its config, and its checkpoint's headers by HTTP range.
 
-    `known` are ids to suggest when the hub does not know this one. Headers that cannot be had leave a note;
-    headers that are not valid, and everything that keeps the config from being read, raise `SourceError`.
+    `known` gives ids to suggest when the hub does not know this one. Headers that cannot be had leave a note, and the
+    next call asks anew; headers that are not valid, and everything that keeps the config from being read, raise `SourceError`.
     """
     try:
-        data, commit = fetch_and_keep_document(repo, CONFIG_FILE, revision)
+        data, commit = fetch_json(repo, CONFIG_FILE, revision)
     except network_errors() as error:
-        raise explain(error, repo, revision, known) from error
+        raise explain(error, repo, revision, known()) from error
     config = None if data is None else parse_object(data, what=f"{repo}'s {CONFIG_FILE}")
-    stored: Stored = (None, ())
-    if headers or config is None:
-        stored = _fetch_headers(repo, commit or revision or "main", progress or (lambda stage: None))
-    tensors, notes = stored
+    at, tell = commit or revision or "main", progress or (lambda stage: None)
+    try:
+        tensors, notes = _fetch_headers(repo, at, tell) if headers or config is None else (None, ())
+    except network_errors() as error:
+        tensors = None
+        notes = (f"The safetensors headers could not be read: {explain(error, repo, at).message}",)
+    else:
+        kept.keep_answer(repo, revision or "main", commit, {CONFIG_FILE: data})
     if config is None and tensors is None:
+        if adapter := read_hub_adapter(repo, revision=commit or revision):
+            return adapter
         raise SourceError(
             f"{repo} has no {CONFIG_FILE}. {' '.join(notes)}",
             "name a repository with a transformers model or with safetensors files",
@@ -93,17 +100,16 @@ def _held_headers(repo: str, commit: str) -> Stored:
         return unknown
     what = f"{repo}'s {INDEX_FILE}"
     weight_map = read_weight_map(read_object(path), what=what)
+    if (together := kept.recall_headers(repo, commit, INDEX_FILE, {*weight_map.values()})) is not None:
+        return join_shards(weight_map, together, what=what)
     shards = {name: held.recall_header(repo, commit, name) for name in set(weight_map.values())}
     found = {name: tensors for name, tensors in shards.items() if tensors is not None}
     return join_shards(weight_map, found, what=what) if len(found) == len(shards) else unknown
 
 
 def _fetch_headers(repo: str, revision: str, tell: Progress) -> Stored:
-    """The checkpoint's headers from the hub, or a note that says why there are none."""
-    try:
-        return fetch_stored(repo, revision, tell) or (None, (_nothing_stored(repo, revision),))
-    except network_errors() as error:
-        return None, (f"The safetensors headers could not be read: {explain(error, repo, revision).message}",)
+    """The checkpoint's headers from the hub, or a note that it has none; raises as `fetch_stored`."""
+    return fetch_stored(repo, revision, tell) or (None, (_nothing_stored(repo, revision),))
 
 
 def _nothing_stored(repo: str, revision: str) -> str:

@@ -18,7 +18,7 @@ HOW = "organisation/name:FILE.gguf, or organisation/name:Q4_K_M for the one that
 def split_file(reference: str) -> tuple[str, str | None]:
     """'org/name:Q4_K_M' -> ('org/name', 'Q4_K_M'); what is no such reference stays whole."""
     found = re.fullmatch(r"([^:/\\]+(?:/[^:/\\]+)?):([^:/\\][^:\\]*)", reference)
-    return (found[1], found[2]) if found else (reference, None)
+    return (found[1], found[2]) if found and ".." not in found[2].split("/") else (reference, None)
 
 
 def read_hub_gguf(repo: str, file: str, *, revision: str | None) -> Blueprint:

@@ -9,13 +9,17 @@ whole or not at all.
 import os
 import re
 import threading
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
 from anatomy.blueprint import TensorHeader
 from anatomy.source.jsonfile import MAX_JSON_BYTES, read_bytes
-from anatomy.source.safetensors import PREFIX_BYTES, parse_header
+from anatomy.source.safetensors import PREFIX_BYTES, header_length, parse_header
+
+_LONGEST_HEADERS = 10 * MAX_JSON_BYTES
+"""Bytes of all headers of a checkpoint, read at most."""
 
 
 def is_commit(revision: str) -> bool:
@@ -23,9 +27,15 @@ def is_commit(revision: str) -> bool:
     return re.fullmatch(r"[0-9a-f]{40}", revision) is not None
 
 
-def keep_commit(repo: str, revision: str, commit: str) -> None:
-    """Remember what a branch or tag meant."""
-    _write(_ref(repo, revision), commit.encode())
+def keep_answer(repo: str, revision: str, commit: str | None, files: Mapping[str, bytes | None]) -> None:
+    """Remember what a branch or tag meant, and JSON files of the commit, whole; nothing where it is not known."""
+    if commit is None:
+        return
+    for name, data in files.items():
+        if data is not None:
+            keep_document(repo, commit, name, data)
+    if not is_commit(revision):
+        _write(_ref(repo, revision), commit.encode())
 
 
 def commit_of(repo: str, revision: str) -> str | None:
@@ -64,6 +74,27 @@ def recall_header(repo: str, commit: str, file: str) -> tuple[TensorHeader, ...]
     if path is None:
         return None
     return parse_header(read_bytes(path, limit=PREFIX_BYTES + MAX_JSON_BYTES), file=file)
+
+
+def keep_headers(repo: str, commit: str, index: str, headers: Mapping[str, bytes]) -> None:
+    """Store the headers of all files of a checkpoint in shards, by their order of names, under their index's name."""
+    _keep(repo, commit, f"{index}.headers", b"".join(headers[name] for name in sorted(headers)))
+
+
+def recall_headers(
+    repo: str, commit: str, index: str, names: Iterable[str]
+) -> dict[str, tuple[TensorHeader, ...]] | None:
+    """{file: its tensors} as kept; None if they were not. Raises `SourceError` if they were damaged since."""
+    path = find_document(repo, commit, f"{index}.headers")
+    if path is None:
+        return None
+    data, start = read_bytes(path, limit=_LONGEST_HEADERS), 0
+    found = {}
+    for name in sorted(names):
+        end = start + PREFIX_BYTES + header_length(data[start : start + PREFIX_BYTES], file=name)
+        found[name] = parse_header(data[start:end], file=name)
+        start = end
+    return found
 
 
 def _folder(repo: str) -> Path:

@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from anatomy.blueprint import Blueprint, Origin
+from anatomy.blueprint import Adapter, Blueprint, Origin
 from anatomy.errors import SourceError
-from anatomy.source import catalog, hub
+from anatomy.source import catalog, hub, hub_adapter
 from anatomy.source.folder import FILE_SUFFIXES, read_path
 from anatomy.source.hub_gguf import read_hub_gguf, split_file
 from anatomy.source.overrides import apply_overrides
+from anatomy.source.quoting import brief
 from anatomy.source.spelling import close_matches
 
 
@@ -34,7 +35,8 @@ def load(
     config too; `progress` hears of what is read from the hub. Raises `SourceError` when the reference cannot be
     read, with what to do about it.
     """
-    return _check_type(apply_overrides(_read(reference, revision, headers, progress), overrides or {}))
+    found = apply_overrides(_read(reference, revision, headers, progress), overrides or {})
+    return _check_type(found) if found.adapter is None else _with_base(found, found.adapter, progress)
 
 
 def _read(reference: str, revision: str | None, headers: bool, progress: hub.Progress | None) -> Blueprint:
@@ -52,9 +54,29 @@ def _read(reference: str, revision: str | None, headers: bool, progress: hub.Pro
         return read_hub_gguf(repo, file, revision=revision)
     return (
         hub.read_cached(repo, revision=revision, headers=headers)
+        or hub_adapter.read_cached_adapter(repo, revision=revision)
         or _read_catalog(repo, revision)
-        or hub.read_hub(repo, revision=revision, headers=headers, known=catalog.names(), progress=progress)
+        or hub.read_hub(repo, revision=revision, headers=headers, known=catalog.names, progress=progress)
     )
+
+
+def _with_base(found: Blueprint, adapter: Adapter, progress: hub.Progress | None) -> Blueprint:
+    """The adapter with its base, where that can be read: a path only if the adapter, too, lies on this machine's disk."""
+    name, revision = adapter.config.get("base_model_name_or_path"), adapter.config.get("revision")
+    if not isinstance(name, str) or not name:
+        return replace(found, notes=(*found.notes, "The adapter does not say which model it adapts."))
+    is_path = found.origin.kind == "folder" and os.path.exists(name) and "\0" not in name
+    try:
+        if not is_path and not hub.is_repo_id(name):
+            raise SourceError(f"{brief(name)} is neither a hub id nor a path that exists here.")
+        at = revision if isinstance(revision, str) and not is_path else None
+        base = _check_type(_read(name, at, False, progress))
+        if base.adapter is not None:
+            raise SourceError(f"{name} is an adapter itself.")
+    except SourceError as error:
+        note = f"Its base, {brief(name)}, could not be read, so the adapter is shown alone: {error.message}"
+        return replace(found, notes=(*found.notes, note))
+    return replace(found, adapter=replace(adapter, base=base))
 
 
 def _read_catalog(repo: str, revision: str | None) -> Blueprint | None:

@@ -5,13 +5,16 @@ because its own functions keep whatever a server sends (a server may ignore a ra
 repeat a request whose answer breaks off, and wait as long as a `Retry-After` says.
 """
 
+import os
 import re
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from anatomy import __version__
 from anatomy.blueprint import TensorHeader
 from anatomy.errors import SourceError
 from anatomy.source.hub_errors import UnusableAnswerError, explain, network_errors
@@ -31,7 +34,7 @@ _LONGEST_WAIT_SECONDS = 10.0
 """A server that asks for more patience than this is not waited for."""
 
 _SLOWEST_BYTES_PER_SECOND = 50_000
-"""An answer may take the timeout and what its bytes take at this rate; then it is broken off."""
+"""An answer that falls behind this by more than the timeout is broken off."""
 
 _LARGEST_DETOUR_BYTES = 1_000_000
 """Read and dropped, at most, to come to a part of a file that a server sends whole."""
@@ -145,16 +148,13 @@ def _address(repo: str, file: str, revision: str | None) -> str:
 def _ask(url: str, what: str, start: int, end: int | None) -> Part:
     """One request for a part, and no more of its answer than that part; `end` None is a document's, wherever it is."""
     from huggingface_hub import constants
-    from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented, but not in its __all__
-        build_hf_headers,
-        get_session,
-    )
+    from huggingface_hub.utils import get_session  # type: ignore[attr-defined]  # documented, but not in its __all__
 
     wanted = {} if end is None else {"Range": f"bytes={start}-{end - 1}"}
     with get_session().stream(
         "GET",
         url,
-        headers={**build_hf_headers(), **wanted, "Accept-Encoding": "identity"},
+        headers={**_who(), **wanted, "Accept-Encoding": "identity"},
         timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
     ) as response:
         commit = _commit(response)
@@ -168,6 +168,31 @@ def _ask(url: str, what: str, start: int, end: int | None) -> Part:
         if size is not None and len(data) != due:
             raise UnusableAnswerError(what, f"{len(data):,} bytes came where {due:,} were due")
         return Part(data=data, size=size, commit=commit)
+
+
+def _who() -> dict[str, str]:
+    """The user's token, and who asks. huggingface_hub's own headers also say which packages and agents are here."""
+    token = _token()
+    return {"User-Agent": f"anatomy/{__version__}", **({"Authorization": f"Bearer {token}"} if token else {})}
+
+
+_TOKEN_SETTINGS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_OIDC_RESOURCE")
+
+
+def _token() -> str | None:
+    """What huggingface_hub's `get_token` gives; it is not imported (25 ms) where nothing can have one."""
+    from huggingface_hub import constants
+
+    anywhere = (
+        any(os.environ.get(name) for name in _TOKEN_SETTINGS)
+        or os.path.exists(constants.HF_TOKEN_PATH)
+        or "google.colab" in sys.modules
+    )
+    if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN or not anywhere:
+        return None
+    from huggingface_hub import get_token
+
+    return get_token()
 
 
 def _document_end(size: int | None, what: str) -> int:
@@ -221,12 +246,12 @@ def _take(response: Any, count: int, what: str) -> bytes:
     """At most `count` bytes of the body; whatever else the server would send is left on the wire."""
     from huggingface_hub import constants
 
-    ends = time.monotonic() + constants.HF_HUB_DOWNLOAD_TIMEOUT + count / _SLOWEST_BYTES_PER_SECOND
+    due = time.monotonic() + constants.HF_HUB_DOWNLOAD_TIMEOUT
     taken = bytearray()
     for chunk in response.iter_raw():
         taken += chunk
         if len(taken) > count:
             break  # an answer of just `count` bytes is read to its end, so that its connection can be used again
-        if time.monotonic() > ends:
+        if time.monotonic() > due + len(taken) / _SLOWEST_BYTES_PER_SECOND:
             raise UnusableAnswerError(what, f"{len(taken):,} of {count:,} bytes came in the time there was")
     return bytes(taken[:count])

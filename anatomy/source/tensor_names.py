@@ -1,8 +1,8 @@
 """What a tensor may be called: each dotted part of its name is a module inside the one before it."""
 
 _MAX_LENGTH = 1_024
-_MAX_PARTS = 100
-"""Several times any model's, and shallow enough to be walked as a tree of modules."""
+_MAX_PARTS = 32
+"""More than twice any model's, an adapter on it included, and shallow enough to be walked as a tree of modules."""
 
 
 def name_fault(name: str) -> str | None:

@@ -5,8 +5,10 @@ Schema, defaults and meaning: axolotl 0.19.0, `axolotl/utils/schemas/` (pydantic
 """
 
 from anatomy.errors import RecipeError
-from anatomy.trainers.axolotl_caveats import CAVEATS, int8, offloads_checkpoints
+from anatomy.trainers.axolotl_caveats import CAVEATS, evaluates, int8, offloads_checkpoints
 from anatomy.trainers.axolotl_unimportant import UNIMPORTANT
+from anatomy.trainers.evaluation import assumed as evaluation_assumed
+from anatomy.trainers.evaluation import evaluation
 from anatomy.trainers.shared import (
     OPTIMIZER_ARGUMENTS,
     attention,
@@ -139,6 +141,25 @@ def _padding(values: Values) -> Settings:
     return {"padded": not packed and (whole or several)}
 
 
+def _evaluates(values: Values) -> bool:
+    return evaluates(values) and not on(values.get("rl"))
+
+
+def _evaluation(values: Values) -> Settings:
+    """Batches are of the size of training's where nothing else is said."""
+    size = values.get("eval_batch_size") or values.get("micro_batch_size")
+    return evaluation(_evaluates, _EVALUATION).settings({**values, "eval_batch_size": size})
+
+
+_EVALUATION = (
+    "val_set_size",
+    "test_datasets",
+    "eval_strategy",
+    "eval_batch_size",
+    "eval_accumulation_steps",
+)
+
+
 def _assumed(values: Values) -> tuple[str, ...]:
     found = []
     if values.get("bf16") == "auto":
@@ -149,7 +170,7 @@ def _assumed(values: Values) -> tuple[str, ...]:
         )
     if on(values.get("lora_target_linear")) and values.get("lora_target_modules"):
         found.append("what lora_target_modules names beside lora_target_linear is taken to be linear layers")
-    return tuple(found)
+    return (*found, *evaluation_assumed(_evaluates(values)))
 
 
 _OPTIMIZER, _OTHER_OPTIMIZER = optimizer("optimizer")
@@ -170,6 +191,7 @@ AXOLOTL = Trainer(
         "max_seq_len": "sequence_len",
     },
     rules=(
+        Rule(keys=_EVALUATION, settings=_evaluation),
         Rule(keys=("adapter", "load_in_4bit", "load_in_8bit", "peft_use_dora"), settings=_method),
         Rule(keys=("bf16", "fp16", "bfloat16", "float16"), settings=_precision),
         _adapter(same("lora_r", "r", integer)),

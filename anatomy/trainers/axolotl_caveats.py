@@ -1,5 +1,6 @@
 """What axolotl does and a recipe cannot say."""
 
+from anatomy.trainers.evaluation import of_pairs
 from anatomy.trainers.shared import attention, other_checkpointing, others_inside
 from anatomy.trainers.table import Caveat, Values, on
 
@@ -72,6 +73,12 @@ def offloads_checkpoints(values: Values) -> bool:
         or values.get("gradient_checkpointing") == "unsloth"
     )
     return _offloads(values) and (at_boundaries or values.get("adapter") is None)
+
+
+def evaluates(values: Values) -> bool:
+    """Whether some examples are kept for evaluations."""
+    some = any(str(values.get(key) or 0) not in ("0", "0.0") for key in ("val_set_size", "test_datasets"))
+    return some and values.get("eval_strategy") not in ("no", False)
 
 
 CAVEATS = (
@@ -221,13 +228,10 @@ CAVEATS = (
         ),
     ),
     Caveat(
-        keys=("val_set_size", "test_datasets", "eval_strategy", "do_bench_eval", "generate_samples"),
-        effect="evaluation keeps logits and has batches of its own: its peak can be higher than the training step's",
-        when=lambda values: any(
-            on(values.get(key)) and str(values.get(key)) not in ("0", "0.0")
-            for key in ("val_set_size", "test_datasets", "do_bench_eval", "generate_samples")
-        ),
+        keys=("do_bench_eval", "generate_samples"),
+        effect="evaluation generates text, whose cache is not planned: its peak can be higher than the training step's",
     ),
+    of_pairs(evaluates, lambda values: on(values.get("rl")), ("val_set_size", "test_datasets")),
     Caveat(
         keys=("auto_find_batch_size",), effect="the batch is halved until it fits: planned as it is written"
     ),

@@ -51,7 +51,7 @@ UNIMPORTANT = {
         "sample_packing_eff_est multipack_real_batches batch_flattening pad_to_multiple_of"
     ),
     EVALUATED: (
-        "eval_batch_size eval_sequence_len eval_sample_packing eval_steps evals_per_epoch eval_causal_lm_metrics "
+        "eval_sequence_len eval_sample_packing eval_steps evals_per_epoch eval_causal_lm_metrics "
         "eval_table_size eval_max_new_tokens bench_dataset bench_split num_generation_samples generation_max_new_tokens "
         "generation_temperature generation_top_p generation_top_k generation_prompt_ratio generation_do_sample "
         "lm_eval_tasks lm_eval_batch_size lm_eval_post_train lm_eval_model"

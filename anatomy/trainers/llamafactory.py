@@ -6,6 +6,8 @@ Schema, defaults and meaning: llamafactory 0.9.5, `hparams/` (dataclasses), `mod
 
 from anatomy.errors import RecipeError
 from anatomy.trainers import llamafactory_caveats, training_arguments
+from anatomy.trainers.evaluation import assumed as evaluation_assumed
+from anatomy.trainers.evaluation import by_arguments, evaluation
 from anatomy.trainers.shared import (
     STORED,
     STORED_WORDS,
@@ -125,13 +127,17 @@ def _padding(values: Values) -> Settings:
     return padding(values, "per_device_train_batch_size", _packed(values))
 
 
+def _evaluates(values: Values) -> bool:
+    return by_arguments(values) and not llamafactory_caveats.is_dpo(values)
+
+
 def _assumed(values: Values) -> tuple[str, ...]:
     found = [STORED_WORDS] if values["finetuning_type"] != "full" or on(values.get("pure_bf16")) else []
     if _packed(values):
         found.append(
             "packed sequences are planned as one of the whole length: masks between them are not counted"
         )
-    return tuple(found)
+    return (*found, *evaluation_assumed(_evaluates(values)))
 
 
 LLAMAFACTORY = Trainer(
@@ -174,6 +180,7 @@ LLAMAFACTORY = Trainer(
             settings=_checkpointing,
         ),
         Rule(keys=("flash_attn",), settings=_attention),
+        evaluation(_evaluates),
     ),
     caveats=llamafactory_caveats.CAVEATS,
     unimportant=llamafactory_caveats.UNIMPORTANT,

@@ -1,6 +1,7 @@
 """What LLaMA-Factory does and a recipe cannot say, and its keys that take no memory on the device."""
 
 from anatomy.trainers import training_arguments
+from anatomy.trainers.evaluation import by_arguments, of_pairs
 from anatomy.trainers.table import Caveat, Values, joined, on
 
 
@@ -124,7 +125,11 @@ CAVEATS = (
     Caveat(
         keys=("enable_torch_profiler",), effect="the profiler keeps buffers of its own while it records"
     ),
-    Caveat(keys=("predict_with_generate",), effect=training_arguments.EVALUATION.effect),
+    of_pairs(by_arguments, is_dpo),
+    Caveat(
+        keys=("predict_with_generate",),
+        effect="evaluation generates text, whose cache is not planned: its peak can be higher than the training step's",
+    ),
 )  # fmt: skip
 
 UNIMPORTANT = joined(

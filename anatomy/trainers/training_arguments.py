@@ -1,5 +1,7 @@
 """transformers' TrainingArguments, which TRL's and LLaMA-Factory's arguments extend. Names of 5.23, and older ones."""
 
+from anatomy.trainers.evaluation import assumed as evaluation_assumed
+from anatomy.trainers.evaluation import by_arguments, evaluation
 from anatomy.trainers.shared import (
     OPTIMIZER_ARGUMENTS,
     STORED,
@@ -19,7 +21,7 @@ PACE = "the length and the pace of the run take no memory"
 LOGGING = "logging takes no memory on the device"
 SAVING = "saving and the hub take no memory on the device"
 DATA = "how data is read takes no memory on the device"
-EVALUATED = "it is about evaluation, which is not modelled"
+EVALUATED = "of evaluation, only its batches, their size and what is kept matter for memory"
 UNIMPORTANT = {
     PACE: (
         "num_train_epochs max_steps learning_rate lr_scheduler_type lr_scheduler_kwargs warmup_steps warmup_ratio "
@@ -43,8 +45,8 @@ UNIMPORTANT = {
         "label_names train_sampling_strategy group_by_length length_column_name accelerator_config"
     ),
     EVALUATED: (
-        "eval_steps eval_delay per_device_eval_batch_size prediction_loss_only eval_on_start eval_do_concat_batches "
-        "eval_use_gather_object eval_accumulation_steps include_for_metrics include_inputs_for_metrics batch_eval_metrics "
+        "eval_steps eval_delay prediction_loss_only eval_on_start eval_do_concat_batches "
+        "eval_use_gather_object include_for_metrics include_inputs_for_metrics batch_eval_metrics "
         "bf16_full_eval fp16_full_eval do_predict jit_mode_eval"
     ),
     ONE_DEVICE: (
@@ -59,10 +61,6 @@ UNIMPORTANT = {
     ),
     "it matters with torch_compile only": "torch_compile_backend torch_compile_mode",
 }
-EVALUATION = Caveat(
-    keys=("eval_strategy", "do_eval"),
-    effect="evaluation keeps logits and has batches of its own: its peak can be higher than the training step's",
-)
 SPLIT = Caveat(
     keys=("fsdp", "fsdp_config", "deepspeed", "parallelism_config", "tp_size"),
     effect="weights, gradients and states are split between devices or offloaded: less memory on each than planned",
@@ -98,7 +96,6 @@ def _whole_liger(values: Values, key: str) -> bool:
 
 
 NOT_MODELLED = (
-    EVALUATION,
     SPLIT,
     Caveat(
         keys=("torch_compile",),
@@ -131,6 +128,7 @@ BATCH = (
 )
 DEFAULTS = {
     "per_device_train_batch_size": 8,
+    "per_device_eval_batch_size": 8,
     "gradient_accumulation_steps": 1,
     "max_grad_norm": 1.0,
     "weight_decay": 0.0,
@@ -174,6 +172,7 @@ TRAINING_ARGUMENTS = Trainer(
         *BATCH,
         liger("use_liger_kernel", LIGER_WITH_ITS_LOSS),
         CHECKPOINTING,
+        evaluation(by_arguments),
         Rule(
             keys=("per_device_train_batch_size",),
             settings=lambda values: padding(values, "per_device_train_batch_size", packed=False),
@@ -189,5 +188,6 @@ TRAINING_ARGUMENTS = Trainer(
         "TrainingArguments do not say what is trained or how long sequences are: every weight (--method), and "
         "the recipe's own length (--seq-len)",
         STORED_WORDS,
+        *evaluation_assumed(by_arguments(values)),
     ),
 )

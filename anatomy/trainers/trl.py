@@ -6,6 +6,8 @@ Schema, defaults and meaning: trl 1.16.0, `trainer/*_config.py` and `scripts/uti
 
 from anatomy.errors import RecipeError
 from anatomy.trainers import training_arguments, trl_caveats
+from anatomy.trainers.evaluation import assumed as evaluation_assumed
+from anatomy.trainers.evaluation import by_arguments, evaluation
 from anatomy.trainers.shared import (
     STORED_WORDS,
     attention,
@@ -110,7 +112,7 @@ def _assumed(values: Values) -> tuple[str, ...]:
         )
     if "model_name_or_path" not in values and not on(values.get("use_peft")):
         found.append("the file is a trainer's without a model's: every weight is trained (--method)")
-    return tuple(found)
+    return (*found, *evaluation_assumed(by_arguments(values)))
 
 
 TRL = Trainer(
@@ -145,6 +147,7 @@ TRL = Trainer(
         Rule(keys=("packing", "padding_free"), settings=_padding),
         training_arguments.CHECKPOINTING,
         Rule(keys=("attn_implementation", "model_init_kwargs"), settings=_attention),
+        evaluation(by_arguments),
     ),
     caveats=trl_caveats.CAVEATS,
     unimportant=trl_caveats.UNIMPORTANT,

@@ -7,6 +7,7 @@ from anatomy.training.peft_types import METHODS
 
 Precision = Literal["fp32", "bf16", "fp16", "bf16-mixed", "fp16-mixed"]
 Attention = Literal["sdpa", "eager", "flash_attention_2"]
+RecurrentKernels = Literal["installed", "torch", "fused"]
 Checkpointing = Literal["off", "non-reentrant", "reentrant"]
 LoadDType = Literal["fp32", "bf16", "fp16"]
 Objective = Literal["sft", "dpo"]
@@ -21,6 +22,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "method": tuple(METHODS),
     "precision": get_args(Precision),
     "attn": get_args(Attention),
+    "recurrent_kernels": get_args(RecurrentKernels),
     "loss": tuple(LOSSES),
     "objective": get_args(Objective),
     "dpo_reference": get_args(Reference),

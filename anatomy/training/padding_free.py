@@ -4,19 +4,13 @@ from collections.abc import Container
 from typing import Any
 
 from anatomy.errors import RecipeError
-from anatomy.training.recipe import Recipe
 
 
-def check_padding_free(model: Any, accepted: Container[str], recipe: Recipe, *, of_tokens: bool) -> None:
-    """Raises RecipeError for a model or a recipe that cannot tell sequences in one row apart.
+def check_padding_free(model: Any, accepted: Container[str], *, of_tokens: bool) -> None:
+    """Raises RecipeError for a model that cannot tell sequences in one row apart.
 
     `of_tokens`: whether the labels are tokens of the sequences, as language models have them.
     """
-    if recipe.padded:
-        raise RecipeError(
-            "padding_free and padded contradict each other: a row of whole sequences has no padding.",
-            hint="leave one of the two out",
-        )
     if not of_tokens:
         raise RecipeError(
             f"{type(model).__name__} is trained on labels that are no tokens: no collator puts them in one row.",

@@ -15,6 +15,7 @@ from anatomy.training.choices import (
     Precision,
     QuantStorage,
     QuantType,
+    RecurrentKernels,
     Reference,
 )
 from anatomy.training.peft_types import ALL_LINEAR, METHODS, PEFT_TYPES, PeftType, own_defaults
@@ -112,6 +113,9 @@ class Recipe:
     """Whether the sequences of a micro-batch come as one long row, told apart by their positions alone."""
     attn: Attention = "sdpa"
     """The model's attention implementation."""
+    recurrent_kernels: RecurrentKernels = "installed"
+    """What runs the recurrences of state space models and linear attention. installed: what transformers finds here;
+    torch: its own functions; fused: the kernels of mamba-ssm and causal-conv1d, whether they are here or not."""
     loss: str = "stock"
     """How the loss is computed, a name of `loss_kinds.LOSSES`. stock: the model's own; chunked: torchtune's; liger:
     Liger's fused linear cross-entropy; cut: cut-cross-entropy; trl: the fused head of TRL's SFTTrainer."""
@@ -127,6 +131,15 @@ class Recipe:
     """As the Trainer's `label_smoothing_factor`: above 0, its LabelSmoother computes the loss from the logits."""
     max_grad_norm: float = 1.0
     """Gradient clipping as the Trainer's `max_grad_norm`; 0 switches it off."""
+
+    eval_batches: int = 0
+    """Batches of an evaluation between steps; 0 for none."""
+    eval_batch_size: int = 8
+    """Sequences in each of them, as `per_device_eval_batch_size`."""
+    eval_keep_logits: bool = False
+    """Whether logits and labels of all of them are kept, as the Trainer keeps them for `compute_metrics`."""
+    eval_accumulation_steps: int | None = None
+    """Batches after which what is kept moves to the host; None: after the last, as in the Trainer."""
 
     def __post_init__(self) -> None:
         if isinstance(self.kbit_prepare, bool):  # as recipes were written before there was a choice

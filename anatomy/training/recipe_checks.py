@@ -1,7 +1,7 @@
 """What a recipe cannot be: values out of range, and settings that contradict each other."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -20,21 +20,26 @@ MOST_RANK = 2**16
 """Wider than any layer that is adapted."""
 LARGEST_SIDE, LONGEST_SOUND = 16_384, 3_600.0
 """Pixels of an image's side, seconds of a clip: beyond what any processor is fed."""
+MOST_BATCHES = 10_000
+"""Of an evaluation: what it keeps is put together once for each."""
 MOST_TOKENS = 2**31
 """Of one micro-batch; beyond it, a token's index no longer fits 32 bits."""
 _AT_LEAST: dict[str, int] = {
     **dict.fromkeys(
-        ("r", "alpha", "bottleneck", "checkpoint_every", "batch_size", "seq_len", "grad_accum"), 1
+        (
+            *("r", "alpha", "bottleneck", "checkpoint_every", "batch_size", "seq_len", "grad_accum"),
+            *("eval_batch_size", "eval_accumulation_steps"),
+        ),
+        1,
     ),
-    **dict.fromkeys(("max_grad_norm", "last_n", "add_tokens", "weight_decay", "images"), 0),
+    **dict.fromkeys(("max_grad_norm", "last_n", "add_tokens", "weight_decay", "images", "eval_batches"), 0),
 }
 
 
 def check(recipe: "Recipe") -> None:
     """Raises RecipeError for what no run could be: one error, with all that is wrong."""
-    if problems := [*_choices(recipe)] or [
-        *_combinations(recipe)
-    ]:  # combinations are those of possible values
+    problems = [*_choices(recipe)] or [*_combinations(recipe)]  # which are combinations of possible values
+    if problems:
         raise RecipeError.together(problems)
 
 
@@ -54,7 +59,7 @@ def _choices(recipe: "Recipe") -> Iterator[RecipeError]:
 
 
 def _combinations(recipe: "Recipe") -> Iterator[RecipeError]:
-    for one in (_check_peft, _check_targets, _check_optimizer, _check_loss, _check_load_dtype, _check_batch):
+    for one in _COMBINATIONS:
         try:
             one(recipe)
         except RecipeError as error:
@@ -65,6 +70,19 @@ def _check_loss(recipe: "Recipe") -> None:
     check_loss(recipe.loss, recipe.label_smoothing, recipe.precision)
     if recipe.objective == "dpo":
         check_dpo(recipe)
+
+
+def _check_evaluation(recipe: "Recipe") -> None:
+    if recipe.eval_batches and recipe.objective == "dpo":
+        raise RecipeError(
+            "objective 'dpo' is evaluated by passes of its own, which are not modelled.",
+            hint="--eval-batches 0",
+        )
+    if recipe.eval_batches and recipe.eval_keep_logits and recipe.loss in ("cut", "trl"):
+        raise RecipeError(
+            f"loss {recipe.loss!r} makes no logits, so an evaluation cannot keep them.",
+            hint="leave eval_keep_logits out, or use --loss stock",
+        )
 
 
 def _check_batch(recipe: "Recipe") -> None:
@@ -117,6 +135,12 @@ def _numbers(recipe: "Recipe") -> Iterator[RecipeError]:
                 hint=f"the default is {_default(recipe, name)}",
                 setting=name,
             )
+    if recipe.eval_batches > MOST_BATCHES:
+        yield RecipeError(
+            f"eval_batches is {recipe.eval_batches:,}, but must be at most {MOST_BATCHES:,}.",
+            hint="eval_accumulation_steps moves what is kept to the host: then a few batches stand for all",
+            setting="eval_batches",
+        )
     if recipe.r > MOST_RANK:
         yield RecipeError(
             f"r is {recipe.r:,}, but must be at most {MOST_RANK:,}.",
@@ -221,6 +245,12 @@ def _check_optimizer(recipe: "Recipe") -> None:
             "optimizer_in_backward leaves no gradients for the loss scaler of fp16-mixed to check.",
             hint="use bf16-mixed",
         )
+
+
+_COMBINATIONS: tuple[Callable[["Recipe"], None], ...] = (
+    *(_check_peft, _check_targets, _check_optimizer, _check_loss, _check_load_dtype, _check_batch),
+    _check_evaluation,
+)
 
 
 def _default(recipe: "Recipe", name: str) -> Any:

@@ -11,13 +11,18 @@ Accelerator (prepare_model, backward, clip_grad_norm_).
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch.utils._pytree import tree_map_only
 
 from anatomy.memory.timeline import Phase
 
+if TYPE_CHECKING:
+    from anatomy.training.evaluation import Evaluation
+
+EVALUATED_AFTER = 2
+"""The step that an evaluation follows: from the second on, the optimizer's states are there."""
 Enter = Callable[[Phase], None]
 Batch = dict[str, Any]
 """What a collator returns: tensors by the name of the model's argument, possibly nested."""
@@ -45,10 +50,16 @@ class StepSettings(Protocol):
 
 def compute_loss(model: Any, inputs: Batch, items: torch.Tensor | None) -> torch.Tensor:
     """The loss alone: the outputs, and with them the logits, die here."""
+    loss, _ = loss_and_outputs(model, inputs, items)
+    return loss
+
+
+def loss_and_outputs(model: Any, inputs: Batch, items: torch.Tensor | None) -> tuple[torch.Tensor, Any]:
+    """The loss that the model takes of its own outputs, and these."""
     extra = {} if items is None else {"num_items_in_batch": items}
     outputs = model(**inputs, **extra)
     loss: torch.Tensor = outputs["loss"] if isinstance(outputs, dict) else outputs[0]
-    return loss
+    return loss, outputs
 
 
 def count_items(model: Any, batches: Sequence[Batch]) -> torch.Tensor | None:
@@ -77,6 +88,10 @@ class Run:
     """The Trainer's running loss, on the device; None where nobody adds losses up."""
     loss: Loss = compute_loss
     count: Count = count_items
+    evaluation: "Evaluation | None" = None
+    """Run once, after step `EVALUATED_AFTER`."""
+    steps: int = 0
+    """Steps so far."""
 
 
 def prepare(
@@ -114,7 +129,7 @@ def make_scaler(recipe: StepSettings, device: str) -> Any:
 def step(run: Run, enter: Enter) -> None:
     """One optimizer step: its micro-batches, clipping, the update. `enter` is told each phase as it begins."""
     enter(Phase.FORWARD)
-    batches = [_to_device(run.make_batch(), run.device) for _ in range(run.recipe.grad_accum)]
+    batches = [to_device(run.make_batch(), run.device) for _ in range(run.recipe.grad_accum)]
     items = run.count(run.model, batches)
     for number, inputs in enumerate(batches):
         if number:
@@ -123,6 +138,11 @@ def step(run: Run, enter: Enter) -> None:
         if run.loss_so_far is not None:
             run.loss_so_far += loss
     update(run, enter)
+    run.steps += 1
+    if run.evaluation is not None and run.steps == EVALUATED_AFTER:
+        run.evaluation.run(
+            run, enter
+        )  # the batches are still there: the Trainer holds them until it has the next ones
 
 
 def update(run: Run, enter: Enter) -> None:
@@ -165,7 +185,8 @@ def _micro_step(run: Run, inputs: Batch, items: torch.Tensor | None, enter: Ente
     return loss.detach()
 
 
-def _to_device(batch: Batch, device: str) -> Batch:
+def to_device(batch: Batch, device: str) -> Batch:
+    """The batch's tensors on the device, its own kept on the host."""
     moved: Batch = tree_map_only(torch.Tensor, lambda tensor: tensor.to(device, copy=True), batch)
     return moved
 

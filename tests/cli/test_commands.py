@@ -5,6 +5,7 @@ import io
 import json
 import re
 import tomllib
+from importlib import import_module
 from textwrap import dedent
 
 import pytest
@@ -349,3 +350,16 @@ def test_show_says_what_was_set(run, tiny_llama):
     assert " ".join(title.split()).endswith("with num_hidden_layers=3")
     _, out, _ = run("show", tiny_llama, "--set", "num_hidden_layers=3", "--json")
     assert json.loads(out)["model"]["overrides"] == {"num_hidden_layers": 3}
+
+
+@pytest.mark.parametrize("command", ["plan", "compare", "profile"])
+def test_every_option_of_a_run_stands_under_a_heading_once(run, command):
+    _, out, _ = run(command, "--help")
+    headings = re.findall(r"^(\S.*):$", out, re.MULTILINE)
+    flags = re.findall(r"^  (?:-\w, )?(--[a-z0-9-]+)", out, re.MULTILINE)
+    assert "Options" not in headings
+    assert len(headings) == len({*headings}) >= 10
+    assert len(flags) == len({*flags})
+    params = import_module(f"anatomy.cli.{command}").command.params
+    options = {opt for param in params if param.param_type_name == "option" for opt in param.opts[-1:]}
+    assert {*flags} == {"--help", *options}

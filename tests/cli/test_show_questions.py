@@ -24,3 +24,157 @@ def test_formats(run, tiny_llama, format_):
         assert "Formats" in out
         assert "gguf Q4_K_M" in out
         assert "Modules" not in out
+
+
+@pytest.mark.parametrize("format_", ["table", "md", "csv", "json"])
+def test_kv_cache(run, tiny_llama, format_):
+    """Two layers, two heads of 16: 2 x 2 x 2 x 16 numbers a token."""
+    args = ("--kv-cache", "--context", "64", "--batch", "3", "--format", format_)
+    code, out, err = run("show", tiny_llama, *args)
+    assert (code, err) == (0, "")
+    if format_ == "json":
+        cache = json.loads(out)["kv_cache"]
+        assert cache["token_bytes"] == 2 * 128
+        assert cache["bytes"] == 3 * 64 * 256
+        assert {row["cache_dtype"] for row in cache["by_dtype"]} == {"fp32", "bf16", "fp8", "int8", "int4"}
+        assert all(gpu["fits"] for gpu in cache["gpus"])
+    elif format_ == "csv":
+        rows = {row["cache_dtype"]: row for row in csv.DictReader(io.StringIO(out))}
+        assert int(rows["fp32"]["bytes"]) == 3 * 64 * 512
+    else:
+        assert "Weights and cache on GPUs" in out
+
+
+def test_formats_and_cache_together(run, tiny_llama):
+    code, out, _ = run("show", tiny_llama, "--formats", "--kv-cache", "--json")
+    assert code == 0
+    assert {"formats", "kv_cache", "tree"} <= json.loads(out).keys()
+
+
+def test_an_option_without_its_question_is_refused(run, tiny_llama):
+    code, out, err = run("show", tiny_llama, "--context", "64")
+    assert (code, out) == (2, "")
+    assert "--context belongs to --kv-cache" in err
+
+
+def test_an_unknown_format_of_a_cache_is_refused(run, tiny_llama):
+    code, _, err = run("show", tiny_llama, "--kv-cache", "--cache-dtype", "fp3")
+    assert code == 2
+    assert "fp3" in err
+    assert "int4" in err
+
+
+@pytest.fixture
+def deeper(tiny_llama, tmp_path):
+    """The tiny model with a third layer."""
+    config = json.loads((tiny_llama / "config.json").read_text())
+    folder = tmp_path / "deeper"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
+    return folder
+
+
+@pytest.mark.parametrize("format_", ["table", "md", "csv", "json"])
+def test_diff(run, tiny_llama, deeper, format_):
+    code, out, err = run("show", tiny_llama, deeper, "--diff", "--format", format_)
+    assert (code, err) == (0, "")
+    layer = 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 128 + 2 * 64
+    if format_ == "json":
+        data = json.loads(out)
+        assert data["right"]["parameters"] - data["left"]["parameters"] == layer
+        assert sum(row["parameters"] for row in data["tensors"]) == layer
+    elif format_ == "csv":
+        rows = list(csv.DictReader(io.StringIO(out)))
+        assert sum(int(row["difference"]) for row in rows if row["component"] != "total") == layer
+    else:
+        assert f"+{layer:,}" in out
+        assert "layers" in out
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--diff"], "compares two models"),
+        (["OTHER"], "belongs to --diff"),
+        (["OTHER", "--diff", "--formats"], "goes alone"),
+    ],
+)
+def test_diff_takes_two_models_and_nothing_else(run, tiny_llama, deeper, args, said):
+    code, out, err = run("show", tiny_llama, *(deeper if arg == "OTHER" else arg for arg in args))
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+@pytest.mark.parametrize("format_", ["table", "md", "csv", "json"])
+def test_filter_and_sort(run, tiny_llama, format_):
+    code, out, err = run(
+        "show", tiny_llama, "--filter", "*.layers.1.mlp.*", "--sort", "name", "--format", format_
+    )
+    assert (code, err) == (0, "")
+    names = [f"model.layers.1.mlp.{name}_proj.weight" for name in ("down", "gate", "up")]
+    if format_ == "json":
+        entries = json.loads(out)["entries"]
+        assert [entry["path"] for entry in entries] == names
+        assert entries[0]["shape"] == [64, 128]
+    elif format_ == "csv":
+        assert [row["path"] for row in csv.DictReader(io.StringIO(out))] == names
+    else:
+        assert all(name in out for name in names)
+        assert "64 x 128" in out
+
+
+@pytest.fixture
+def with_tokenizer(tiny_llama):
+    vocabulary = {f"token {number}": number for number in range(250)}
+    added = [{"id": 249, "content": "token 249", "special": True}]
+    data = {"added_tokens": added, "model": {"type": "BPE", "vocab": vocabulary, "merges": []}}
+    (tiny_llama / "tokenizer.json").write_text(json.dumps(data))
+    return tiny_llama
+
+
+@pytest.mark.parametrize("format_", ["table", "md", "csv", "json"])
+def test_tokenizer(run, with_tokenizer, format_):
+    """250 tokens of 256 rows: eight more need two rows of 64 in embedding and head."""
+    code, out, err = run("show", with_tokenizer, "--tokenizer", "--add-tokens", "8", "--format", format_)
+    assert (code, err) == (0, "")
+    if format_ == "json":
+        found = json.loads(out)["tokenizer"]
+        assert (found["size"], found["rows_beyond"], found["added_parameters"]) == (250, 6, 2 * 2 * 64)
+        assert found["special_tokens"] == ["token 249"]
+    else:
+        assert "250 tokens" in out
+        assert "256 parameters" in out
+
+
+def test_a_tokenizer_in_the_folder_is_shown_with_the_model(run, with_tokenizer):
+    _, out, _ = run("show", with_tokenizer)
+    assert "Modules" in out
+    assert "250 tokens, ids up to 249" in out
+    _, out, _ = run("show", with_tokenizer, "--json")
+    assert json.loads(out)["tokenizer"]["highest_id"] == 249
+
+
+def test_without_files_there_is_no_tokenizer(run, tiny_llama):
+    code, out, err = run("show", tiny_llama, "--tokenizer")
+    assert code != 0
+    assert "no tokenizer's files" in err
+    _, out, _ = run("show", tiny_llama, "--json")
+    assert "tokenizer" not in json.loads(out)
+
+
+def test_more_tokens_belong_to_the_tokenizer(run, tiny_llama):
+    code, _, err = run("show", tiny_llama, "--add-tokens", "3")
+    assert code == 2
+    assert "--add-tokens belongs to --tokenizer" in err
+
+
+def test_a_broken_tokenizer_keeps_no_model_from_being_shown(run, tiny_llama):
+    (tiny_llama / "tokenizer.json").write_text('{"model": ')
+    code, out, err = run("show", tiny_llama)
+    assert (code, err) == (0, "")
+    assert "could not be read" in out
+    code, out, _ = run("show", tiny_llama, "--json")
+    assert any("tokenizer" in note for note in json.loads(out)["notes"])
+    code, _, err = run("show", tiny_llama, "--tokenizer")
+    assert code != 0
+    assert "tokenizer.json" in err

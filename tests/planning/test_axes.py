@@ -94,3 +94,9 @@ def test_an_option_that_means_nothing_anywhere_is_refused():
 def test_an_option_that_does_not_exist_is_refused():
     with pytest.raises(RecipeError, match="not a setting"):
         make_run(BASE, {"rnak": 64}, {"method": "lora", "precision": "bf16"})
+
+
+def test_an_option_that_means_something_beside_another_one_is_kept():
+    options = {"eval_batches": 4, "eval_keep_logits": True}
+    recipe = make_run(Recipe(), options, {"method": "full", "optimizer": "sgd"})
+    assert (recipe.eval_batches, recipe.eval_keep_logits) == (4, True)

@@ -129,7 +129,13 @@ def test_a_full_fine_tune_has_no_rank():
         method="qpeft", peft_type="LORA", peft={"bias": "all"}, precision="bf16-mixed", dequantize=True
     )
     galore = Recipe(optimizer="galore_adamw", optim_args="rank=64", optim_target_modules="all-linear")
-    more = (Recipe(method="last-n"), Recipe(method="houlsby"), galore, Recipe(objective="dpo"))
+    more = (
+        Recipe(method="last-n"),
+        Recipe(method="houlsby"),
+        galore,
+        Recipe(objective="dpo"),
+        Recipe(eval_batches=2, eval_accumulation_steps=1),
+    )
     others = (settings_in_use(recipe).keys() for recipe in more)
     assert set(settings_in_use(everything)).union(*others) == set(Recipe().to_dict())
 

@@ -16,7 +16,9 @@ from torch.profiler import ProfilerActivity, profile, record_function
 from anatomy.memory.timeline import Phase
 from anatomy.rehearsal.cuda import Target
 from anatomy.rehearsal.rehearse import rehearse
+from anatomy.training.evaluation import evaluation_of
 from anatomy.training.inputs.batch import plan_batch
+from anatomy.training.losses.apply import apply_loss, loss_of
 from anatomy.training.methods import apply_method
 from anatomy.training.optimizers.build import build_optimizer
 from anatomy.training.recipe import Recipe
@@ -47,8 +49,11 @@ def unwatched(family: str, recipe: Recipe) -> Levels:
 def levels_of(model: Any, recipe: Recipe) -> Levels:
     """What the profiler saw the CPU's allocator do, with nobody between autograd and the kernels."""
     batch = plan_batch(model, recipe)
+    evaluation = evaluation_of(model, recipe)
     model = apply_method(model, recipe)
+    apply_loss(model, recipe)
     run = prepare(model, build_optimizer(model, recipe), recipe, batch.make, "cpu")
+    run.loss, run.evaluation = loss_of(recipe), evaluation
     phases: list[str] = []
 
     def enter(phase: Phase) -> None:
@@ -125,3 +130,40 @@ def test_levels_agree_without_any_mode(family: str, checkpointing: str, method: 
         assert 0 <= wrapped <= (50 * 8 if phase == "forward" else 0)
         # Scratch inside kernels; at most 0.18 % was seen in twenty-five families.
         assert peak == pytest.approx(predicted_peak, rel=0.002)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"eval_batches": 1, "eval_batch_size": 16},
+        {"eval_batches": 5},
+        {"eval_batches": 1, "eval_keep_logits": True},
+        {"eval_batches": 2, "eval_keep_logits": True},
+        {"eval_batches": 6, "eval_keep_logits": True, "eval_batch_size": 16},
+        {"eval_batches": 6, "eval_keep_logits": True, "label_smoothing": 0.1},
+        {"eval_batches": 7, "eval_keep_logits": True, "eval_accumulation_steps": 3},
+        {"eval_batches": 3, "eval_keep_logits": True, "method": "lora", "precision": "bf16-mixed"},
+    ],
+    ids=lambda changes: "-".join(map(str, changes.values())),
+)
+@pytest.mark.parametrize("family", ["llama", "bert", "t5"])
+def test_an_evaluation_agrees_without_any_mode(family: str, changes: dict[str, Any]) -> None:
+    recipe = tiny_recipe(family, **{"eval_batch_size": 4, **changes})
+    real, predicted = unwatched(family, recipe), rehearsed(family, recipe)
+    (phase, end, peak), (_, predicted_end, predicted_peak) = real[-1], predicted[-1]
+    assert phase == predicted[-1][0] == "evaluation"
+    assert [phase for phase, _, _ in real].count("evaluation") == 1
+    assert end == predicted_end
+    assert peak == pytest.approx(predicted_peak, rel=0.002)
+
+
+def test_logits_of_all_batches_are_put_together_beside_the_last_ones() -> None:
+    """Of n batches: n - 1 before, n together, and the last one's own."""
+    peaks = {}
+    for batches in (10, 20):
+        recipe = tiny_recipe("llama", eval_batches=batches, eval_batch_size=16, eval_keep_logits=True)
+        peaks[batches] = rehearsed("llama", recipe)[-1][2]
+    logits = 16 * recipe.seq_len * make("llama", "meta").config.vocab_size * 4
+    labels, losses = 16 * recipe.seq_len * 8, 16 * 4
+    rest = 10 * (labels + losses)
+    assert 20 * logits <= peaks[20] - peaks[10] <= 20 * logits + rest

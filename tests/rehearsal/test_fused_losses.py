@@ -168,8 +168,21 @@ def test_a_plan_with_liger_leaves_the_next_as_it_was() -> None:
     assert [(b.bytes, b.op, b.module) for b in rehearsed().timeline.blocks] == before
 
 
+@needs_liger
+@pytest.mark.parametrize("keeps", [True, False])
+def test_an_evaluation_with_liger_makes_logits_only_where_they_are_kept(keeps: bool) -> None:
+    """Trainer.prediction_step passes `skip_logits` where the loss alone is asked for."""
+    recipe = Recipe(
+        method="full", optimizer="sgd", seq_len=TOKENS, loss="liger",
+        eval_batches=2, eval_batch_size=4, eval_keep_logits=keeps,
+    )  # fmt: skip
+    found = rehearse(model(), recipe, component_of=lambda _: "")
+    born = [e.block.bytes for e in found.timeline.events() if e.born and e.phase is Phase.EVALUATION]
+    assert (4 * TOKENS * VOCABULARY * BFLOAT in born) is keeps
+
+
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anatomy.training.losses.fused.installed", lambda packages: {})
+    monkeypatch.setattr("anatomy.training.available.installed", lambda packages: {})
     for changes, package in (
         ({"loss": "liger"}, "liger-kernel"),
         ({"liger_kernels": True}, "liger-kernel"),

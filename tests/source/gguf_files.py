@@ -46,14 +46,16 @@ def gguf(
     head = b"GGUF" + struct.pack(f"{order}IQQ", version, len(tensors), len(metadata))
     head += b"".join(text(key, order) + value(item, order) for key, item in metadata.items())
     offset = 0
+    described = []
     for name, kind, sizes in tensors:
         number, block, size = TYPES[kind]
-        head += text(name, order) + struct.pack(f"{order}I{len(sizes)}Q", len(sizes), *sizes)
-        head += struct.pack(f"{order}IQ", number, offset)
+        described.append(text(name, order) + struct.pack(f"{order}I{len(sizes)}Q", len(sizes), *sizes))
+        described.append(struct.pack(f"{order}IQ", number, offset))
         count = 1
         for dimension in sizes:
             count *= dimension
         offset += -(-(count // block * size) // alignment) * alignment
+    head += b"".join(described)
     head += bytes(-len(head) % alignment)
     return head + bytes(offset if data else 0)
 

@@ -10,6 +10,9 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -44,6 +47,8 @@ class LoopbackHub:
         self.gated: set[str] = set()
         self.failing: dict[str, int] = {}
         """file name -> HTTP status that every request for it gets"""
+        self.mischief: dict[str, Iterator[str]] = {}
+        """file name -> how each further request for it is answered; see `_MISCHIEF`"""
         self.ignores_ranges = False
         self.stores_weights_elsewhere = False
         """as the real hub does: weights are answered by a redirect to a store"""
@@ -97,6 +102,37 @@ class LoopbackHub:
         return answer
 
 
+_MISCHIEF: dict[str, Callable[[bytes], tuple[dict[str, str], bytes, float]]] = {
+    "cut": lambda data: (_whole(data), data[: len(data) // 2], 0),
+    "trickle": lambda data: (_whole(data), data, 0.05),
+    "short part": lambda data: ({**_whole(data), "Content-Length": "9"}, data[:9], 0),
+    "long part": lambda data: ({**_whole(data), "Content-Length": str(2 * len(data))}, data + data, 0),
+    "other part": lambda data: (
+        {"Content-Length": "5", "Content-Range": f"bytes 3-7/{len(data)}"},
+        data[3:8],
+        0,
+    ),
+    "no part": lambda data: ({**_whole(data), "Content-Range": "none"}, data, 0),
+    "wrong size": lambda data: ({**_whole(data), "Content-Range": f"bytes 0-{len(data) - 1}/9999"}, data, 0),
+    "no length": lambda data: ({}, data, 0),
+    "endless error": lambda data: ({"Status": "404", "X-Error-Code": "EntryNotFound"}, bytes(10_000_000), 0),
+    "odd error": lambda data: ({"Status": "400", "Content-Length": "2"}, b"[]", 0),
+    "no http": lambda data: ({"Content-Length": "many"}, data, 0),
+    "loop": lambda data: ({"Status": "302", "Location": "config.json", "Content-Length": "0"}, b"", 0),
+    "other scheme": lambda data: (
+        {"Status": "302", "Location": "file:///etc/hostname", "Content-Length": "0"},
+        b"",
+        0,
+    ),
+    "login page": lambda data: ({"Content-Length": "6"}, b"<html>", 0),
+}
+"""How a hub may misbehave: the file's bytes -> (headers, body, seconds between its bytes)."""
+
+
+def _whole(data: bytes) -> dict[str, str]:
+    return {"Content-Length": str(len(data)), "Content-Range": f"bytes 0-{len(data) - 1}/{len(data)}"}
+
+
 def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -120,6 +156,8 @@ def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
             path = hub.root / repo / file
             if repo.startswith("store/"):
                 self.send_file(hub.root / repo.removeprefix("store/"))
+            elif trick := next(hub.mischief.get(file, iter(())), ""):
+                self.trick(trick, path)
             elif file in hub.failing:
                 self.reply(hub.failing[file])
             elif not (hub.root / repo).is_dir():
@@ -141,6 +179,30 @@ def _handler(hub: LoopbackHub) -> type[BaseHTTPRequestHandler]:
             entries = [{"type": "file", "path": file.name} for file in sorted(folder.iterdir())]
             listed.write_text(json.dumps(entries))
             self.send_file(listed)
+
+        def trick(self, name: str, path: Path) -> None:
+            """Answer otherwise than asked. 'status 503', 'status 429 after 7' or a key of `_MISCHIEF`."""
+            self.close_connection = True
+            if name.startswith("status"):
+                _, status, *after = name.split()
+                return self.reply(int(status), {"Retry-After": after[1]} if after else {})
+            if name == "drop":
+                return None
+            if name == "stall":
+                return time.sleep(0.5)
+            data = path.read_bytes()
+            headers, body, pause = _MISCHIEF[name](data)
+            self.send_response(206 if "Content-Range" in headers else int(headers.pop("Status", "200")))
+            for key, value in {"X-Repo-Commit": COMMIT, **headers}.items():
+                self.send_header(key, value)
+            self.end_headers()
+            with suppress(OSError):  # the client may well have gone
+                for byte in body if pause else ():
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(pause)
+                if not pause:
+                    self.wfile.write(body)
+            return None
 
         def send_file(self, path: Path) -> None:
             size = path.stat().st_size

@@ -132,14 +132,6 @@ def test_a_folder_of_pickles_is_known_by_their_names(tmp_path: Path) -> None:
     assert "It holds pickles" in blueprint.notes[0]
 
 
-def test_an_adapter_folder_names_its_base_model(tmp_path: Path) -> None:
-    (tmp_path / "adapter_model.safetensors").write_bytes(checkpoint({"lora_A": ("F32", [1])}))
-    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "org/base"}')
-    with pytest.raises(SourceError, match="PEFT adapter, not a model") as caught:
-        load(str(tmp_path))
-    assert "org/base" in str(caught.value.hint)
-
-
 @pytest.mark.parametrize(
     ("name", "fault"),
     [

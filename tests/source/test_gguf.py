@@ -84,7 +84,7 @@ def test_types_and_file_types_are_those_of_llama_cpp():
     # gguf-py still has the size that block_q8_1 had with two floats; ggml-common.h has halves now.
     assert theirs.pop(9) == ("Q8_1", 32, 40)
     assert ours.pop(9) == ("Q8_1", 32, 36)
-    assert ours == theirs
+    assert theirs.items() <= ours.items()  # ours may have a type that is newer than the package
     names = {
         int(kind): kind.name.removeprefix("ALL_").removeprefix("MOSTLY_") for kind in package.LlamaFileType
     }
@@ -306,3 +306,12 @@ def test_a_cached_file_needs_no_network(hub: LoopbackHub):
     answer = hub.load("org/tiny-GGUF:tiny.gguf", {"HF_HUB_OFFLINE": "1"})
     assert answer["origin"]["kind"] == "cache"
     assert hub.requests == []
+
+
+@pytest.mark.parametrize(
+    "reference", ["org/name:../x.gguf", "org/name:/etc/x.gguf", "https://x/y.gguf", "c:\\x.gguf"]
+)
+def test_what_names_no_file_of_a_repository_is_refused(reference):
+    with pytest.raises(SourceError) as caught:
+        load(reference)
+    assert caught.value.hint

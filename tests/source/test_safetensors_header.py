@@ -222,7 +222,7 @@ _PAIR = entries({"a": ("U8", [4]), "b": ("U8", [4])})
         pytest.param(
             b'{"\\ud800":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}', "unprintable", id="surrogate"
         ),
-        pytest.param({"a." * 100 + "b": _entry()["a"]}, "101 dotted parts", id="name too deep"),
+        pytest.param({"a." * 32 + "b": _entry()["a"]}, "33 dotted parts", id="name too deep"),
         pytest.param({"a." * 50_000: 3}, r"100,000 characters.*: '(a\.){20}'\.\.\.", id="endless name"),
         pytest.param({"a" * 1_025: _entry()["a"]}, "1,025 characters", id="name too long"),
         pytest.param(
@@ -262,6 +262,6 @@ def test_what_cannot_be_opened_is_an_error_with_a_hint(tmp_path: Path) -> None:
 
 
 def test_the_longest_and_deepest_names_that_are_read() -> None:
-    names = ["a" * 1_024, "a." * 99 + "b"]
+    names = ["a" * 1_024, "a." * 31 + "b"]
     read = parse_header(checkpoint({name: ("F32", [2]) for name in names}), file="f")
     assert [tensor.name for tensor in read] == names

@@ -27,6 +27,13 @@ def test_a_batch_is_as_long_as_all_its_sequences():
     )
 
 
+def test_the_answer_says_how_long_the_row_is_and_nothing_of_each_sequence():
+    said = plan_batch(make("llama", "meta"), Recipe(batch_size=3, seq_len=8, padding_free=True)).assumptions
+    assert said == (
+        "the sequences of a micro-batch come as one row of 24 tokens, told apart by their positions",
+    )
+
+
 @pytest.mark.parametrize(
     ("family", "settings", "said"),
     [("llama", {"padded": True}, "contradict"), ("t5", {}, "takes no position_ids")],

@@ -1,11 +1,11 @@
 """The catalog's files, read once: about 15 ms for all of them, so there is no index to keep in step."""
 
-import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from anatomy.source.catalog.entry import COMPUTED_BY, CatalogEntry
@@ -21,6 +21,8 @@ def lookup(id: str) -> Mapping[str, Any] | None:  # noqa: A002 - the word that u
 
 def find(id: str) -> CatalogEntry | None:  # noqa: A002
     """The entry of an id, an alias, or a last part of an id ('Llama-3.1-8B') that only one has; any case."""
+    if _last_part(id) not in _text():
+        return None  # the common case on the hub, answered without parsing anything
     return _index().get(id.lower())
 
 
@@ -33,8 +35,17 @@ def names() -> tuple[str, ...]:
 def entries() -> tuple[CatalogEntry, ...]:
     """Every entry, family by family."""
     sources = _read(SOURCES)
-    families = sorted(f.name for f in files(__package__).iterdir() if f.name.endswith(".toml"))
-    return tuple(e for name in families if name != SOURCES for e in _family(_read(name), sources))
+    return tuple(e for file in _files() if file.name != SOURCES for e in _family(_read(file.name), sources))
+
+
+@cache
+def _text() -> str:
+    """All files, in lower case: every id and alias stands in it as it is."""
+    return "\n".join(f.read_text(encoding="utf-8") for f in _files()).lower()
+
+
+def _files() -> list[Traversable]:
+    return sorted((f for f in files(__package__).iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
 
 
 @cache
@@ -74,4 +85,6 @@ def _source(reference: str, sources: Mapping[str, str]) -> str:
 
 
 def _read(name: str) -> dict[str, Any]:
+    import tomllib
+
     return tomllib.loads((files(__package__) / name).read_text(encoding="utf-8"))

@@ -60,7 +60,7 @@ def _text(model: Any, accepted: Mapping[str, Any], recipe: Recipe) -> BatchPlan:
     classes = class_labels(model)
     media = media_of(model, recipe)
     if recipe.padding_free:
-        check_padding_free(model, accepted, recipe, of_tokens=classes is None)
+        check_padding_free(model, accepted, of_tokens=classes is None)
     if media is not None and media.tokens >= recipe.seq_len:
         raise RecipeError(
             f"{media.words} take {media.tokens:,} tokens, which leaves no text in a sequence of {recipe.seq_len:,}.",
@@ -92,13 +92,14 @@ def _text(model: Any, accepted: Mapping[str, Any], recipe: Recipe) -> BatchPlan:
 
 def _text_assumptions(model: Any, media: Media | None, recipe: Recipe) -> tuple[str, ...]:
     length = f"{recipe.seq_len:,} tokens"
+    row = f"one row of {recipe.batch_size * recipe.seq_len:,} tokens"
     said = [
         f"sequences are padded to {length}, so attention needs a mask"
         if recipe.padded
+        else f"the sequences of a micro-batch come as {row}, told apart by their positions"
+        if recipe.padding_free
         else f"every sequence is {length} long, without padding"
     ]
-    if recipe.padding_free:
-        said.append("the sequences of a micro-batch come as one row, told apart by their positions")
     if model.config.is_encoder_decoder:
         said.append(f"the decoder's target is as long as the input: {recipe.seq_len:,} tokens")
     if media is not None:

@@ -14,10 +14,12 @@ from anatomy.errors import RecipeError
 from anatomy.training.losses.dpo import apply_preferences
 from anatomy.training.losses.fused import FUSED, apply_liger, trl_loss
 from anatomy.training.recipe import Recipe
-from anatomy.training.step import Batch, Loss, compute_loss, unwrapped
+from anatomy.training.step import Batch, Loss, compute_loss, loss_and_outputs, unwrapped
 
 OfPiece = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """The sum of the losses of some tokens, from their logits (tokens, vocabulary) and their targets (tokens)."""
+Outputs = Callable[[Any, Batch, torch.Tensor | None], tuple[torch.Tensor, Any]]
+"""The loss of a model on a batch, given the number of labelled tokens where that is counted, and the model's outputs."""
 CHUNKS = 8
 """Pieces of the sequence that the chunked loss takes one after the other: torchtune's and axolotl's default."""
 _IGNORED = -100
@@ -51,6 +53,19 @@ def loss_of(recipe: Recipe) -> Loss:
     if recipe.loss == "trl":
         return trl_loss
     return _smoothed if recipe.label_smoothing else compute_loss
+
+
+def outputs_of(recipe: Recipe) -> Outputs:
+    """How an evaluation takes the loss, and the outputs where its loss is taken from them."""
+    if recipe.loss == "trl":
+        return lambda model, inputs, items: (trl_loss(model, inputs, items), {})
+    if recipe.label_smoothing:
+        return _smoothed_outputs
+    if (
+        recipe.loss == "liger" and not recipe.eval_keep_logits
+    ):  # Trainer.prediction_step asks for the loss alone
+        return lambda model, inputs, items: loss_and_outputs(model, {**inputs, "skip_logits": True}, items)
+    return loss_and_outputs
 
 
 def chunked_cross_entropy(
@@ -116,6 +131,12 @@ _CHUNKED: dict[str, OfPiece] = {"chunked": _op_by_op, "chunked-compiled": _compi
 
 
 def _smoothed(model: Any, inputs: Batch, items: torch.Tensor | None) -> torch.Tensor:
+    """The loss alone, of a label smoother."""
+    loss, _ = _smoothed_outputs(model, inputs, items)
+    return loss
+
+
+def _smoothed_outputs(model: Any, inputs: Batch, items: torch.Tensor | None) -> tuple[torch.Tensor, Any]:
     """Trainer.compute_loss with a label smoother: the model makes logits, the smoother the loss."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -125,7 +146,7 @@ def _smoothed(model: Any, inputs: Batch, items: torch.Tensor | None) -> torch.Te
     base = unwrapped(model)
     shifts = {"shift_labels": True} if base._get_name() in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values() else {}
     loss: torch.Tensor = base.loss_function(outputs, labels, num_items_in_batch=items, **shifts)
-    return loss
+    return loss, outputs
 
 
 def _smoother(base: Any, recipe: Recipe) -> Any:

@@ -1,0 +1,34 @@
+"""The loops over tokens that transformers runs in Python where no kernel does.
+
+A row is a function of transformers' modeling files with a loop `for t in range(length)`, one turn a token. Every turn does
+the same work on tensors of the same sizes; that is checked while it is rehearsed (see `turns`), not believed.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TokenLoop:
+    """A loop, and the local variable that links a turn to the rest of the run."""
+
+    name: str
+    """What it is called in an answer."""
+    kernel: str
+    """What would run in its place, or '' where nothing would."""
+    appends: str = ""
+    """A list to which every turn appends a tensor..."""
+    carries: str = ""
+    """...or a tensor that every turn makes anew of the one before, and that no turn saves which made it."""
+
+
+TOKEN_LOOPS: dict[str, TokenLoop] = {
+    # models/mamba, falcon_mamba, jamba, zamba; use_kernel_func_from_hub_with_fallback("selective_scan_fn", "mamba_ssm").
+    "mamba_selective_scan": TokenLoop(name="selective scan", kernel="mamba-ssm", appends="scan_outputs"),
+    # models/recurrent_gemma: the real-gated linear recurrent unit has no other implementation there.
+    "_rnn_scan": TokenLoop(name="linear recurrence", kernel="", carries="recurrent_states"),
+    # models/rwkv: unless the kernel of kernels-community/rwkv was loaded, which takes `kernels` and ninja.
+    "rwkv_linear_attention_cpu": TokenLoop(
+        name="RWKV attention", kernel="kernels and ninja", carries="num_state"
+    ),
+}
+"""Name of the function -> its loop."""
