@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from anatomy.answers.values import remember, remembered
 
@@ -35,14 +36,16 @@ def _written(write: Callable[..., str]) -> Callable[..., str]:
 def _remembering(make: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     def made(data: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         out = make(data, *args, **kwargs)
-        if out.device.type == "meta" and not _holds_tensors(data):
-            remember(out, make(data, *args, **{**kwargs, "device": "cpu"}))
+        if out.device.type == "meta" and not isinstance(data, torch.Tensor):
+            known = tree_map_only(torch.Tensor, _number, data)
+            if not any(number is None for number in tree_leaves(known)):
+                remember(out, make(known, *args, **{**kwargs, "device": "cpu"}))
         return out
 
     return made
 
 
-def _holds_tensors(data: Any) -> bool:
-    if isinstance(data, (list, tuple)):
-        return any(_holds_tensors(item) for item in data)
-    return isinstance(data, torch.Tensor)
+def _number(tensor: torch.Tensor) -> Any:
+    """A scalar's number; None where it is not known, or is no scalar."""
+    known = remembered(tensor) if tensor.is_meta else tensor
+    return None if known is None or known.dim() else known.item()

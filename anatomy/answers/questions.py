@@ -27,6 +27,7 @@ class Assumption:
     function: str
     """Name of the function that asks."""
     answer: bool | int | float
+    """Of a tensor: every one of its elements."""
     sentence: str
     """What the answer means, as shown to the user."""
     itself: bool = False
@@ -58,6 +59,20 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         for kernel in ("fused_linear_cross_entropy", "cross_entropy")
     ),
     Assumption(
+        file="ibert/quant_modules.py",
+        function="forward",
+        answer=True,
+        sentence="no activation is NaN",
+        itself=True,
+    ),
+    Assumption(
+        file="torch/distributions/distribution.py",
+        function="__init__",
+        answer=True,
+        sentence="what the model makes a distribution of is valid",
+        itself=True,
+    ),
+    Assumption(
         file="apollo_torch/apollo.py",
         function="step",
         answer=True,
@@ -81,6 +96,16 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         answer=False,
         sentence="VB-LoRA's logits are finite, as in a run that is not resumed from its top-k weights",
         itself=True,
+    ),
+    *(
+        Assumption(
+            file=f"{model}/modeling_{model}.py",
+            function="convert_img2bpe",
+            answer=0,
+            sentence="which entry of its codebook a part of a picture is nearest to decides nothing",
+            itself=True,
+        )
+        for model in ("chameleon", "emu3")
     ),
 )
 
@@ -135,7 +160,7 @@ class Questions:
         out = shortcut(func, args, kwargs)
         if out is None:
             out = func(*args, **kwargs)
-        elif self.values.of(args[0]) is None:  # the common case, without a look at the others
+        elif self.values.of(_first(args)) is None:  # the common case, without a look at the others
             return out
         self.values.follow(func, args, kwargs, out)
         return out
@@ -144,7 +169,7 @@ class Questions:
         try:
             return self.values.answer(func, args, kwargs)
         except UnknownValueError:
-            return self._assume()
+            return self._assume("item")
 
     def _on_values(self, func: Any, args: Any, kwargs: Any) -> Any:
         """An operator whose output's size depends on data."""
@@ -180,7 +205,9 @@ class Questions:
             try:
                 return self.values.answer(func, args, kwargs)
             except UnknownValueError:
-                raise _refusal("a copy to the host") from None
+                answer = self._assume("a copy to the host")
+                dtype = kwargs.get("dtype") or args[0].dtype
+                return torch.full(args[0].shape, answer, dtype=dtype, device="cpu")
         out = func(*args, **kwargs)
         self.values.follow(func, args, kwargs, out)
         return out
@@ -208,13 +235,20 @@ class Questions:
         out._anatomy_value = known
         return out
 
-    def _assume(self) -> Any:
+    def _assume(self, what: str) -> Any:
+        """The answer of the row for the place that asks; a refusal where there is none."""
         for depth, (file, function, line) in enumerate(_callers()):
             for row in ASSUMPTIONS:
                 if file.endswith(row.file) and function == row.function and not (row.itself and depth):
                     self.assumed[f"{row.sentence} ({row.file}:{line})"] = None
                     return row.answer
-        raise _refusal("item")
+        raise _refusal(what)
+
+
+def _first(args: Any) -> torch.Tensor:
+    """The first tensor of an operator's arguments, which may be in a list."""
+    first: torch.Tensor = args[0] if isinstance(args[0], torch.Tensor) else args[0][0]
+    return first
 
 
 def _refusal(what: str) -> RehearsalError:

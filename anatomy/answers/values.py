@@ -20,6 +20,11 @@ LARGEST_MADE = 2**20
 
 _ATTRIBUTE = "_anatomy_value"
 _UNDEFINED = frozenset({torch.ops.aten.empty.memory_format, torch.ops.aten.empty_strided.default})
+_ALIKE = frozenset(
+    getattr(torch.ops.aten, name).default
+    for name in ("new_ones", "new_zeros", "new_full", "ones_like", "zeros_like", "full_like")
+)
+"""Made in the likeness of a tensor, whose own data does not matter."""
 _COPIES = frozenset({torch.ops.aten._to_copy.default})
 _RANDOM = torch.Tag.nondeterministic_seeded
 
@@ -59,15 +64,15 @@ class Values:
         """After `func` ran on meta: compute the same on the known values, if all of them are known."""
         if func._schema.is_mutable:
             self._follow_mutation(func, args, kwargs)
-        elif func in _UNDEFINED or any(isinstance(a, torch.Tensor) and self.of(a) is None for a in args):
+        elif func in _UNDEFINED or (func not in _ALIKE and self._lacks_any(args)):
             return  # mostly so, and told here without walking through all that came and went
         elif isinstance(out, torch.Tensor):
-            worth = _worth_following(out, args) or _costs_nothing(func, args, out)
+            worth = _worth_following(out, func, args) or _costs_nothing(func, args, out)
             if worth and _RANDOM not in func.tags:
                 self._attach(func, args, kwargs, [out])
         elif isinstance(out, (tuple, list)) and _RANDOM not in func.tags:
             tensors = [o for o in out if isinstance(o, torch.Tensor)]
-            if tensors and all(_worth_following(t, args) for t in tensors):
+            if tensors and all(_worth_following(t, func, args) for t in tensors):
                 self._attach(func, args, kwargs, tensors)
 
     def answer(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -75,12 +80,17 @@ class Values:
 
         def known(tensor: torch.Tensor) -> torch.Tensor:
             value = self.of(tensor)
+            if value is None and func in _ALIKE:
+                return torch.empty((), dtype=tensor.dtype).expand(tensor.shape)
             if value is None:
                 raise UnknownValueError
             return value
 
         on_cpu = {**kwargs, "device": torch.device("cpu")} if "device" in kwargs else kwargs
         return func(*tree_map_only(torch.Tensor, known, args), **tree_map_only(torch.Tensor, known, on_cpu))
+
+    def _lacks_any(self, args: tuple[Any, ...]) -> bool:
+        return any(isinstance(arg, torch.Tensor) and self.of(arg) is None for arg in args)
 
     def _attach(self, func: Any, args: Any, kwargs: Any, tensors: list[torch.Tensor]) -> None:
         try:
@@ -109,9 +119,10 @@ class Values:
             self._spoiled[storage._cdata] = storage
 
 
-def _worth_following(tensor: torch.Tensor, args: tuple[Any, ...]) -> bool:
+def _worth_following(tensor: torch.Tensor, func: Any, args: tuple[Any, ...]) -> bool:
     limit = LARGEST if tensor.dtype == torch.bool else LARGEST_NUMBERS
-    if tensor.is_floating_point() and not any(isinstance(arg, torch.Tensor) for arg in args):
+    made = func in _ALIKE or not any(isinstance(arg, torch.Tensor) for arg in args)
+    if made and tensor.is_floating_point():
         limit = LARGEST_MADE
     return bool(tensor.device.type == "meta" and tensor.numel() * tensor.element_size() <= limit)
 

@@ -43,4 +43,6 @@ def describe(pair: Pair) -> Blueprint:
     raw |= {"model_type": cls.model_type, "architectures": [pair.class_name]}
     origin = Origin(kind="catalog", location=f"transformers' default {pair.model_type}")
     blueprint = Blueprint(id=pair.model_type, origin=origin, config=raw)
-    return replace(apply_overrides(blueprint, correction.config), overrides={})  # nobody's wish, so not checked as one
+    return replace(
+        apply_overrides(blueprint, correction.config), overrides={}
+    )  # nobody's wish, so not checked as one

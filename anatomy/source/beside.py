@@ -1,40 +1,55 @@
-"""Small JSON files that lie beside a model's config: what its preprocessor or its tokenizer is."""
+"""Small files that lie beside a model's config, wherever it was read from: its preprocessor's, its tokenizer's."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from anatomy.blueprint import Origin
-from anatomy.source import held
-from anatomy.source.hub_errors import explain, network_errors
-from anatomy.source.jsonfile import parse_object, read_object
-from anatomy.source.remote import fetch_and_keep_document
+from anatomy.errors import SourceError
+from anatomy.source.inside import inside
+from anatomy.source.jsonfile import MAX_JSON_BYTES, parse_object, read_bytes
+
+Read = Callable[[str], bytes | None]
+"""A file's name -> its bytes; None where there is no such file."""
 
 
-def read_beside(origin: Origin, name: str) -> Mapping[str, Any] | None:
-    """The object in the file called `name` beside the model that `origin` names; None where there is no such file.
+def reader_beside(origin: Origin, *, limit: int) -> Read | None:
+    """Reads what lies beside the model of `origin`, `limit` bytes of a file on this machine and one more.
 
-    A model of the catalog, which is read without the network, has none. Raises SourceError for a file that is no JSON
-    object, and where the hub cannot be asked.
+    None for a model of the catalog, which has nothing beside it. Reading raises SourceError for files that are damaged or
+    cannot be had.
     """
     if origin.kind in ("file", "folder"):
-        location = Path(origin.location)
-        path: Path | None = (location if location.is_dir() else location.parent) / name
-        return read_object(path) if path and path.is_file() else None
-    if origin.kind == "cache":
-        path = held.find_file(origin.location, origin.revision or "main", name)
-        return None if path is None else read_object(path)
-    if origin.kind == "hub":
-        return _fetched(origin.location, origin.revision, name)
+        path = Path(origin.location)
+        return _on_disk(path if path.is_dir() else path.parent, limit)
+    if origin.kind in ("cache", "hub"):
+        return _of_repository(origin.location, origin.revision or "main", limit)
     return None
 
 
-def _fetched(repo: str, revision: str | None, name: str) -> Mapping[str, Any] | None:
-    try:
-        data, _ = fetch_and_keep_document(repo, name, revision)
-    except network_errors() as error:
-        raise explain(error, repo, revision) from error
-    return None if data is None else parse_object(data, what=f"{repo}'s {name}")
+def _on_disk(folder: Path, limit: int) -> Read:
+    def read(name: str) -> bytes | None:
+        path = inside(folder, name)
+        return read_bytes(path, limit=limit + 1) if path.is_file() else None
+
+    return read
+
+
+def _of_repository(repo: str, revision: str, limit: int) -> Read:
+    from anatomy.source import held
+    from anatomy.source.hub_errors import explain, network_errors
+    from anatomy.source.remote import fetch_json
+
+    def read(name: str) -> bytes | None:
+        if path := held.find_file(repo, revision, name):
+            return read_bytes(path, limit=limit + 1)
+        try:
+            return fetch_json(repo, name, revision)[0]
+        except network_errors() as error:
+            found: SourceError = explain(error, repo, revision)
+            raise found from error
+
+    return read
 
 
 PREPROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
@@ -44,10 +59,14 @@ _NESTED = ("image_processor", "feature_extractor", "audio_processor")
 
 def read_preprocessor(origin: Origin) -> Mapping[str, Any] | None:
     """The settings of the checkpoint's image processor or feature extractor; None where nothing states them."""
+    read = reader_beside(origin, limit=MAX_JSON_BYTES)
+    if read is None:
+        return None
     for name in PREPROCESSOR_FILES:
-        found = read_beside(origin, name)
-        if found is None:
+        data = read(name)
+        if data is None:
             continue
+        found = parse_object(data, what=f"{origin.location}'s {name}")
         nested = next((found[key] for key in _NESTED if isinstance(found.get(key), Mapping)), None)
         if nested is not None or name == PREPROCESSOR_FILES[0]:
             return found if nested is None else nested

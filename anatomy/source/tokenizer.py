@@ -1,23 +1,18 @@
 """A model's tokenizer, from the files beside its config: never run, never unpickled."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from anatomy.blueprint import Origin
-from anatomy.errors import SourceError
-from anatomy.source.inside import inside
-from anatomy.source.jsonfile import parse_object, read_bytes
+from anatomy.source.beside import Read, reader_beside
+from anatomy.source.jsonfile import parse_object
 from anatomy.source.tokenizer_json import MAX_BYTES, Vocabulary, parse_tokenizer
 
 TOKENIZER_FILE = "tokenizer.json"
 SETTINGS_FILE = "tokenizer_config.json"
 TEMPLATE_FILES = ("chat_template.jinja", "chat_template.json")
 _NAMED = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
-
-Read = Callable[[str], bytes | None]
-"""A file's name -> its bytes; None where there is no such file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,12 +51,8 @@ def read_tokenizer(origin: Origin) -> Tokenizer | None:
 
     Raises SourceError for files that are damaged or cannot be had.
     """
-    if origin.kind in ("file", "folder"):
-        path = Path(origin.location)
-        return _from(_on_disk(path if path.is_dir() else path.parent))
-    if origin.kind in ("cache", "hub"):
-        return _from(_of_repository(origin.location, origin.revision or "main"))
-    return None
+    read = reader_beside(origin, limit=MAX_BYTES)
+    return None if read is None else _from(read)
 
 
 def _from(read: Read) -> Tokenizer | None:
@@ -86,28 +77,3 @@ def _token(said: Any) -> str:
     """A token is written as it is, or as an object with its content."""
     content = said.get("content") if isinstance(said, Mapping) else said
     return content if isinstance(content, str) else ""
-
-
-def _on_disk(folder: Path) -> Read:
-    def read(name: str) -> bytes | None:
-        path = inside(folder, name)
-        return read_bytes(path, limit=MAX_BYTES + 1) if path.is_file() else None
-
-    return read
-
-
-def _of_repository(repo: str, revision: str) -> Read:
-    from anatomy.source import held
-    from anatomy.source.hub_errors import explain, network_errors
-    from anatomy.source.remote import fetch_json
-
-    def read(name: str) -> bytes | None:
-        if path := held.find_file(repo, revision, name):
-            return read_bytes(path, limit=MAX_BYTES + 1)
-        try:
-            return fetch_json(repo, name, revision)[0]
-        except network_errors() as error:
-            found: SourceError = explain(error, repo, revision)
-            raise found from error
-
-    return read

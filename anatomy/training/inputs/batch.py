@@ -13,7 +13,7 @@ from anatomy.errors import RecipeError
 from anatomy.training.inputs.beside import Beside, complete
 from anatomy.training.inputs.labels import class_labels, class_with_a_loss, zeros
 from anatomy.training.inputs.media import Media, media_of
-from anatomy.training.inputs.tokens import ordinary_ids, tokens
+from anatomy.training.inputs.tokens import ordinary_ids, tokens, vocabulary_of
 from anatomy.training.padding_free import check_padding_free, flattened
 from anatomy.training.recipe import Recipe
 
@@ -77,6 +77,8 @@ def _text(model: Any, accepted: Mapping[str, Any], recipe: Recipe) -> BatchPlan:
         batch["labels"] = row.clone() if classes is None else classes(size)
         if media is not None:
             _add_media(model, batch, media, accepted)
+        if classes is not None:
+            _end(batch, model.config)
         if recipe.padded:
             _pad_last(batch)
         _shift_for_decoder(model, batch, recipe)
@@ -129,6 +131,13 @@ def _add_media(model: Any, batch: Batch, media: Media, accepted: Mapping[str, An
 def _repeated(media: Media, sequences: int) -> Batch:
     """A collator joins the media of all sequences along their first dimension."""
     return {name: t.repeat(sequences, *[1] * (t.dim() - 1)) for name, t in media.tensors.items()}
+
+
+def _end(batch: Batch, config: Any) -> None:
+    """Sequences to be classified end as a tokenizer ends them: encoder-decoders look for that token."""
+    end = getattr(config.get_text_config(), "eos_token_id", None)
+    if isinstance(end, int) and 0 <= end < vocabulary_of(config) and config.is_encoder_decoder:
+        batch["input_ids"][:, -1] = end
 
 
 def _pad_last(batch: Batch) -> None:

@@ -11,6 +11,8 @@ from anatomy.training.inputs.tokens import ordinary_ids, tokens
 
 POSITIONS = "image_embeds_position_mask"
 """A model that takes this needs no id for the tokens that stand for a picture."""
+PROMPT = "qformer_input_ids"
+"""A model that takes this has its pictures read by a part that is told what to look for."""
 PROMPT_LENGTH = 32
 """Tokens of the instruction that is shown to the reader of a picture."""
 
@@ -24,6 +26,11 @@ class Beside:
     model: Any
     batch: Batch
     placeholders: int
+
+
+def prompt(model: Any) -> Any:
+    """int64 [1, PROMPT_LENGTH]: an instruction, in ids of the vocabulary of the reader of a picture."""
+    return tokens(ordinary_ids(getattr(model.config, "qformer_config", model.config)), (1, PROMPT_LENGTH))
 
 
 def complete(beside: Beside, accepted: Mapping[str, Any]) -> None:
@@ -53,15 +60,8 @@ def _seen_by(beside: Beside) -> Any:
     return torch.ones((sequences, length, images), dtype=torch.int64)
 
 
-def _prompt(beside: Beside) -> Any:
-    """int64 [sequences, PROMPT_LENGTH]: ids of the reader's own vocabulary."""
-    reader = getattr(beside.model.config, "qformer_config", beside.model.config)
-    return tokens(ordinary_ids(reader), (beside.batch["input_ids"].shape[0], PROMPT_LENGTH))
-
-
 _MAKERS: Mapping[str, Callable[[Beside], Any]] = {
     POSITIONS: _positions,
     "image_attention_mask": _seen_by,
-    "qformer_input_ids": _prompt,
 }
 """A model's input -> what makes it."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anatomy.errors import AnatomyError, RecipeError
-from anatomy.training.inputs.beside import POSITIONS
+from anatomy.training.inputs.beside import POSITIONS, PROMPT, prompt
 from anatomy.training.inputs.processors import (
     DEFAULT_SECONDS,
     config_side,
@@ -185,6 +185,8 @@ def _made(model: Any, medium: Medium, recipe: Recipe) -> Media:
             raise RecipeError(
                 f"its processor makes {', '.join(made)}, and {type(model).__name__} takes none of them."
             )
+        if PROMPT in accepted:
+            tensors[PROMPT] = prompt(model)
         token_id = _token_id(model.config, medium)
         counted = token_id is not None or POSITIONS in accepted
         tokens = _count_tokens(model, medium, tensors) if counted else 0
@@ -213,13 +215,19 @@ def _count_tokens(model: Any, medium: Medium, tensors: Mapping[str, Any]) -> int
     """Rows of embeddings that the model's own towers make of these inputs."""
     from anatomy.answers.aside import aside, to_meta
 
-    owner = next((m for m in (model, getattr(model, "model", None)) if hasattr(m, medium.features)), None)
+    owner = next((m for m in (getattr(model, "model", None), model) if hasattr(m, medium.features)), None)
     if owner is None:  # then a fixed number of learned queries reads the picture
         return int(getattr(model.config, "latent_query_num", 0))
     method = getattr(owner, medium.features)
     accepted = inspect.signature(method).parameters
+    given = {name: value for name, value in tensors.items() if name in accepted}
+    if not any(
+        name in given for name in medium.inputs
+    ):  # one name among the model's inputs, another one here
+        own, named = (next((n for n in medium.inputs if n in names), None) for names in (tensors, accepted))
+        given[named or medium.inputs[0]] = tensors[own]
     with aside():
-        out = method(**to_meta({name: value for name, value in tensors.items() if name in accepted}))
+        out = method(**to_meta(given))
     return sum(tensor.numel() // tensor.shape[-1] for tensor in _features(out))
 
 

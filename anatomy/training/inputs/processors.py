@@ -84,7 +84,8 @@ def picture_size(model: Any, processor: Any) -> tuple[int, int, str]:
 
 def config_side(model: Any) -> tuple[int, int] | None:
     """The picture size that the config of the model, or of its tower, states."""
-    for config in (getattr(model.config, "vision_config", None), model.config):
+    parts = (model.config, getattr(model.config, "encoder", None))
+    for config in (*(getattr(part, "vision_config", None) for part in parts), *parts):
         side = getattr(config, "image_size", None)
         if isinstance(side, int):
             return side, side
@@ -107,6 +108,7 @@ def _of_type(names: Mapping[str, Any], config: Any) -> Any:
     )
     types = [str(getattr(part, "model_type", "")) for part in (config, *nested)]
     types += _of_one_processor(types[0])
+    types += [kind for kind in names if types[0].startswith(f"{kind}_")]  # a part of it that is built alone
     return next((names[kind] for kind in types if names.get(kind)), None)
 
 
