@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anatomy.errors import RecipeError
-from anatomy.training.inputs.beside import Beside, complete
+from anatomy.training.inputs.beside import Beside, boxes, complete
 from anatomy.training.inputs.labels import class_labels, class_with_a_loss, zeros
 from anatomy.training.inputs.media import Media, media_of
 from anatomy.training.inputs.tokens import ordinary_ids, tokens, vocabulary_of
@@ -75,6 +75,7 @@ def _text(model: Any, accepted: Mapping[str, Any], recipe: Recipe) -> BatchPlan:
         if "attention_mask" in accepted:
             batch["attention_mask"] = torch.ones(size, dtype=torch.int64)
         batch["labels"] = row.clone() if classes is None else classes(size)
+        batch = boxes(batch, accepted)
         if media is not None:
             _add_media(model, batch, media, accepted)
         if classes is not None:

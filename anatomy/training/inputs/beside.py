@@ -40,6 +40,14 @@ def complete(beside: Beside, accepted: Mapping[str, Any]) -> None:
             beside.batch[name] = make(beside)
 
 
+def boxes(batch: Batch, accepted: Mapping[str, Any]) -> Batch:
+    """The batch with int64 [sequences, tokens, 4], where each token stands on a page, for a model that takes it."""
+    import torch
+
+    shape = batch["input_ids"].shape
+    return {**batch, "bbox": torch.zeros((*shape, 4), dtype=torch.int64)} if "bbox" in accepted else batch
+
+
 def _positions(beside: Beside) -> Any:
     """bool [sequences, tokens]: where the picture's embeddings go."""
     import torch
