@@ -127,13 +127,15 @@ def _adapted(
     from anatomy.architecture.facts import facts_from_config
     from anatomy.planning.sequence import check_sequence, longest_sequence
     from anatomy.planning.settings import adapt
+    from anatomy.training.unfit import unfit_layers
 
     model = skeleton.model
     accepted = inspect.signature(model.forward).parameters
     reads_text = "input_ids" in accepted and "input_features" not in accepted
     longest = longest_sequence(model, components) if reads_text else None
     checkpoints = bool(getattr(model, "supports_gradient_checkpointing", False))
-    recipe, adapted = adapt(recipe, chosen, longest=longest, checkpoints=checkpoints)
+    unfit = {} if {"target_modules", "peft"} & set(chosen) else unfit_layers(model, recipe)
+    recipe, adapted = adapt(recipe, chosen, longest=longest, checkpoints=checkpoints, unfit=unfit)
     warnings: tuple[str, ...] = ()
     if "gradient_checkpointing" in adapted:
         warnings += (f"{skeleton.class_name} does not support gradient checkpointing: planned without it",)

@@ -4,6 +4,7 @@ import json
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields, replace
+from types import MappingProxyType
 from typing import Any
 
 from anatomy.errors import RecipeError
@@ -150,12 +151,18 @@ def complete(recipe: Recipe) -> Recipe:
 
 
 def adapt(
-    recipe: Recipe, chosen: Collection[str], *, longest: int | None, checkpoints: bool
+    recipe: Recipe,
+    chosen: Collection[str],
+    *,
+    longest: int | None,
+    checkpoints: bool,
+    unfit: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Recipe, dict[str, str]]:
     """The recipe with those defaults changed that this model cannot run; and setting -> why.
 
     What the user chose stays, to be refused later. `longest`: tokens that the model's table of positions takes,
-    None without a table; `checkpoints`: whether its class supports gradient checkpointing.
+    None without a table; `checkpoints`: whether its class supports gradient checkpointing; `unfit`: names of linear layers
+    that take no adapter -> why.
     """
     changes: dict[str, tuple[Any, str]] = {}
     if longest is not None and recipe.virtual_tokens < longest < recipe.seq_len + recipe.virtual_tokens:
@@ -166,6 +173,8 @@ def adapt(
         )
     if not checkpoints and recipe.gradient_checkpointing != "off":
         changes["gradient_checkpointing"] = "off", "its class does not support it"
+    if unfit:
+        changes["peft"] = {**recipe.peft, "exclude_modules": [*unfit]}, "; ".join(unfit.values())
     if recipe.optimizer_in_backward and recipe.max_grad_norm > 0:
         changes["max_grad_norm"] = 0.0, "an optimizer in backward leaves no gradients to clip"
     changes = {name: change for name, change in changes.items() if name not in chosen}
