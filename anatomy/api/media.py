@@ -40,6 +40,9 @@ def settle_media(model: Any, origin: Origin, recipe: Recipe, chosen: Collection[
         return replace(recipe, images=0), {}, (f"planned with text alone: {error.message}",)
     if recipe.images is not None or not reads_text(model):
         return recipe, {}, ()
+    if media is not None and media.along and "seq_len" not in chosen:
+        said = {"seq_len": f"the sound goes along with {media.along:,} tokens"}
+        return replace(recipe, seq_len=media.along), said, ()
     settled, why = replace(recipe, images=1), {"images": "the model takes them, and nothing says how many"}
     if media is not None and media.tokens >= recipe.seq_len and "seq_len" not in chosen:
         longer = -(-(media.tokens + MOST_TEXT) // MOST_TEXT) * MOST_TEXT

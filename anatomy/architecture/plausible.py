@@ -142,6 +142,8 @@ def check_plausible(config: Mapping[str, Any]) -> None:
     _check_names(config)
     for prefix, part in _parts(config, ""):
         for key, value in part.items():
+            if key == "head_dim" and value == 0 and part.get("qk_rope_head_dim") == 0:
+                continue  # where it means the part of a head that is rotated
             if (bound := _BY_KEY.get(key)) is not None:
                 _check_sizes(f"{prefix}{key}", bound, value)
             elif key in ("dtype", "torch_dtype") and isinstance(value, str):

@@ -13,6 +13,7 @@ from anatomy.errors import RecipeError
 from anatomy.training.inputs.beside import Beside, boxes, complete
 from anatomy.training.inputs.labels import class_labels, class_with_a_loss, zeros
 from anatomy.training.inputs.media import Media, media_of
+from anatomy.training.inputs.streams import in_streams
 from anatomy.training.inputs.tokens import ordinary_ids, tokens, vocabulary_of
 from anatomy.training.padding_free import check_padding_free, flattened
 from anatomy.training.recipe import Recipe
@@ -67,6 +68,12 @@ def _text(model: Any, accepted: Mapping[str, Any], recipe: Recipe) -> BatchPlan:
             hint="raise --seq-len, or make them smaller",
         )
 
+    if media is not None and media.along not in (0, recipe.seq_len):
+        raise RecipeError(
+            f"{media.words} go along with {media.along:,} tokens, and a sequence has {recipe.seq_len:,}.",
+            hint=f"--seq-len {media.along}, or another length of the sound",
+        )
+
     def make() -> Batch:
         import torch
 
@@ -75,7 +82,7 @@ def _text(model: Any, accepted: Mapping[str, Any], recipe: Recipe) -> BatchPlan:
         if "attention_mask" in accepted:
             batch["attention_mask"] = torch.ones(size, dtype=torch.int64)
         batch["labels"] = row.clone() if classes is None else classes(size)
-        batch = boxes(batch, accepted)
+        batch = in_streams(model, boxes(batch, accepted), accepted)
         if media is not None:
             _add_media(model, batch, media, accepted)
         if classes is not None:

@@ -41,11 +41,12 @@ def complete(beside: Beside, accepted: Mapping[str, Any]) -> None:
 
 
 def boxes(batch: Batch, accepted: Mapping[str, Any]) -> Batch:
-    """The batch with int64 [sequences, tokens, 4], where each token stands on a page, for a model that takes it."""
+    """The batch with float32 [sequences, tokens, 4], where each token stands on a page, for a model that needs it."""
     import torch
 
-    shape = batch["input_ids"].shape
-    return {**batch, "bbox": torch.zeros((*shape, 4), dtype=torch.int64)} if "bbox" in accepted else batch
+    if "bbox" not in accepted or "visual_bbox" not in accepted:  # without those of pictures there is a default
+        return batch
+    return {**batch, "bbox": torch.zeros((*batch["input_ids"].shape, 4))}
 
 
 def _positions(beside: Beside) -> Any:

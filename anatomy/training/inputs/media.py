@@ -35,6 +35,8 @@ class Media:
     """Tokens of the sequence that stand for them; 0 where the model takes them in another way."""
     token_id: int | None
     """The id of such a token."""
+    along: int
+    """Tokens of the sequence to which the embeddings of a sound are added, one to one; 0 where none are."""
     words: str
     """What they are, as shown to the user."""
 
@@ -49,6 +51,8 @@ class Medium:
     """The model's method that turns it into embeddings."""
     token: tuple[str, ...]
     """The config's names for the token that stands for it."""
+    added: bool
+    """Whether a model without such a token adds the embeddings to those of its text."""
     make: Callable[[Any, Recipe], tuple[Mapping[str, Any], str]]
     """The model and the recipe -> what the processor makes for one sequence, and what it is in words."""
 
@@ -57,7 +61,7 @@ def _pictures(model: Any, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
     try:
         processor = image_processor(model)
     except RecipeError:
-        if reads_text(model):
+        if reads_text(model) and not (model.config.is_encoder_decoder and _reads_pixels_alone(model)):
             raise
         return _pixels(model, recipe)
     height, width, why = picture_size(model, processor)
@@ -68,6 +72,12 @@ def _pictures(model: Any, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
     many = "one image" if count == 1 else f"{count:,} images"
     made = made if isinstance(made, Mapping) else {"pixel_values": made}
     return made, f"{many} of {height:,} x {width:,} pixels a sequence ({why})"
+
+
+def _reads_pixels_alone(model: Any) -> bool:
+    """Whether an encoder of pictures writes the text that the model is trained on, so that no token stands for them."""
+    first = next(iter(inspect.signature(model.forward).parameters))
+    return first == "pixel_values" and _token_id(model.config, MEDIUMS[0]) is None
 
 
 def _pixels(model: Any, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
@@ -99,8 +109,13 @@ def _picture(height: int, width: int) -> Any:
 def _sound(model: Any, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
     import numpy as np
 
-    extractor = feature_extractor(model)
-    rate = getattr(extractor, "sampling_rate", 16_000)
+    try:
+        extractor = feature_extractor(model)
+    except RecipeError:
+        if reads_text(model) or "input_values" not in inspect.signature(model.forward).parameters:
+            raise
+        return _samples(model, recipe)
+    rate = getattr(extractor, "sampling_rate", _RATE)
     window = getattr(extractor, "chunk_length", None)
     own = float(window) if isinstance(window, (int, float)) else None
     seconds = recipe.audio_seconds or own or DEFAULT_SECONDS
@@ -118,6 +133,20 @@ def _sound(model: Any, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
     return made, f"{seconds:g} seconds of audio a sequence ({why})"
 
 
+def _samples(model: Any, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
+    """Samples alone, without an extractor: what a model that reads them takes, whose type transformers has none for."""
+    import torch
+
+    encoder = getattr(model.config, "encoder_config", model.config)
+    rate = getattr(encoder, "sample_rate", _RATE)
+    seconds = recipe.audio_seconds or DEFAULT_SECONDS
+    why = "as asked" if recipe.audio_seconds else "a length that nothing states"
+    words = f"{seconds:g} seconds of audio a sequence ({why}), not from its extractor"
+    return {"input_values": torch.zeros((1, int(rate * seconds)))}, words
+
+
+_RATE = 16_000
+"""Samples a second of speech, where nothing states how many."""
 USUAL_SIDE = 224
 """Pixels of a side of ImageNet's pictures, on which classifiers are trained."""
 
@@ -126,12 +155,14 @@ MEDIUMS: tuple[Medium, ...] = (
         inputs=("pixel_values", "pixel_values_images", "flattened_patches"),
         features="get_image_features",
         token=("image_token_id", "image_token_index"),
+        added=False,
         make=_pictures,
     ),
     Medium(
         inputs=("input_features", "input_values"),
         features="get_audio_features",
         token=("audio_token_id", "audio_token_index"),
+        added=True,
         make=_sound,
     ),
 )
@@ -188,14 +219,16 @@ def _made(model: Any, medium: Medium, recipe: Recipe) -> Media:
         if PROMPT in accepted:
             tensors[PROMPT] = prompt(model)
         token_id = _token_id(model.config, medium)
-        counted = token_id is not None or POSITIONS in accepted
+        along = medium.added and token_id is None and not model.config.is_encoder_decoder
+        counted = token_id is not None or POSITIONS in accepted or along
         tokens = _count_tokens(model, medium, tensors) if counted else 0
     except AnatomyError:
         raise
     except Exception as error:  # whatever a processor or a tower raises for sizes that it cannot take
         said = f"{type(error).__name__}: {first_line(error)}"
         raise RecipeError(f"{type(model).__name__}'s inputs cannot be made: {said}.") from error
-    return Media(tensors=tensors, tokens=tokens, token_id=token_id, words=words)
+    stands, goes = (0, tokens) if along else (tokens, 0)
+    return Media(tensors=tensors, tokens=stands, token_id=token_id, along=goes, words=words)
 
 
 def _as_input(value: Any, model: Any) -> Any:

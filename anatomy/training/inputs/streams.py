@@ -1,0 +1,28 @@
+"""Models that read or write several ids at a time, one of each codebook of a sound."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Batch = dict[str, Any]
+
+
+def in_streams(model: Any, batch: Batch, accepted: Mapping[str, Any]) -> Batch:
+    """The batch with an id of each stream at every position, where the model's embedding tells streams apart.
+
+    A decoder-only model reads [sequences, tokens, streams] and predicts the first; an encoder-decoder's decoder reads such
+    ids and predicts every stream, as [sequences x streams, tokens].
+    """
+    streams = 1 if "input_values" in accepted else _streams(model)
+    if streams == 1:
+        return batch
+    row = batch["input_ids"]
+    many = row[..., None].repeat(1, 1, streams)
+    if not model.config.is_encoder_decoder:
+        return {**batch, "input_ids": many}
+    return {**batch, "decoder_input_ids": many, "labels": row.repeat_interleave(streams, 0)}
+
+
+def _streams(model: Any) -> int:
+    """Entries of the offsets by which an embedding of all codebooks finds the rows of each."""
+    found = (b for name, b in model.named_buffers() if name.endswith("offsets") and b.dim() == 1)
+    return next((len(offsets) for offsets in found), 1)
