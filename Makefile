@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PUBLISHED := .venv-published
 OPTIMIZERS := .venv-optimizers
 
-.PHONY: plan test check slow reports readme published optimizers validate clean
+.PHONY: plan test check slow reports readme published optimizers coverage fuzz validate clean
 
 plan: $(STAMP)  ## the main job, offline: does Llama-3.1-8B QLoRA fit, and on what?
 	HF_HUB_OFFLINE=1 $(BIN)/anatomy plan meta-llama/Llama-3.1-8B --method qlora --r 64
@@ -33,6 +33,13 @@ published: $(PUBLISHED)/.installed  ## rehearse published runs with the versions
 
 optimizers: $(OPTIMIZERS)/.installed  ## what every optimizer takes, with every package that makes one
 	PYTHONPATH=$(OPTIMIZERS) $(BIN)/anatomy optimizers -o reports/optimizers.md
+
+coverage: $(STAMP)  ## every task and model type of transformers; run again, it goes on where it was
+	HF_HUB_OFFLINE=1 $(BIN)/python -m anatomy.coverage -o reports
+
+fuzz: $(STAMP)  ## a million broken files, kept out of CI (10 to 60 minutes)
+	$(BIN)/pip install -q atheris
+	$(BIN)/python tests/fuzz/guided.py --cases 1000000
 
 validate: $(STAMP)  ## the grid that suits this machine; run again, it goes on where it was
 	$(BIN)/anatomy validate

@@ -39,7 +39,7 @@ def main() -> int:
     pairs = all_pairs() if arguments.sample is None else sample(all_pairs(), arguments.sample)
     if arguments.only:
         pairs = tuple(pair for pair in pairs if any(text in pair.name for text in arguments.only))
-    rows = run_pairs(pairs, arguments.rows, jobs=arguments.jobs, progress=_tell)
+    rows = run_pairs(pairs, arguments.rows, jobs=arguments.jobs, layers=arguments.layers, progress=_tell)
     document = coverage_document(rows, installed(("torch", "transformers", "peft")))
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for form in _FORMS:

@@ -60,14 +60,17 @@ class Examined:
 
 def examine(definition: Mapping[str, Any]) -> dict[str, Any]:
     """The worker of a coverage run: `definition` holds a Pair's fields; returns an Examined's, JSON-ready."""
-    return asdict(examine_pair(Pair(**definition["pair"])))
+    return asdict(examine_pair(Pair(**definition["pair"]), definition["layers"]))
 
 
-def examine_pair(pair: Pair) -> Examined:
-    """Build, classify, rehearse. What is neither an answer nor a sentence is raised: that is a failure."""
+def examine_pair(pair: Pair, layers: int | None = None) -> Examined:
+    """Build, classify, rehearse; with `layers`, a model of so many at most.
+
+    What is neither an answer nor a sentence is raised: that is a failure.
+    """
     from anatomy.architecture.anatomy import anatomy_from
 
-    blueprint = describe(pair)
+    blueprint = describe(pair, layers)
     try:
         anatomy = anatomy_from(blueprint)
     except AnatomyError as error:
@@ -104,7 +107,8 @@ def _answered(blueprint: Blueprint, method: str, variant: Mapping[str, Any]) -> 
     )
     staged = stage(blueprint, recipe, {"method", *variant}, trust_remote_code=False)
     _, target = target_of(None)
-    found = rehearse(staged.skeleton.model, staged.recipe, component_of=staged.component_of, target=target)
+    model, recipe = staged.skeleton.model, staged.recipe
+    found = rehearse(model, recipe, component_of=staged.component_of, target=target, steps=1)
     return Answer(
         verdict="answered",
         changed=dict(variant),

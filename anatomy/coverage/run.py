@@ -10,6 +10,7 @@ from anatomy.coverage.rows import read_rows
 from anatomy.coverage.valid import Correction, corrections
 from anatomy.profiling.cells.results import Task
 from anatomy.profiling.cells.runner import Progress, run_cells
+from anatomy.versions import installed
 
 SECONDS = 240.0
 """For one pair; the slowest answered one took a third of it."""
@@ -20,13 +21,17 @@ def run_pairs(
     folder: Path,
     *,
     jobs: int,
+    layers: int | None = None,
     retry_failed: bool = True,
     time_limit: float | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> tuple[Examined, ...]:
-    """Examine every pair of which `folder` has no row yet; returns the rows of all that are finished."""
+    """Examine every pair of which `folder` has no row yet; returns the rows of all that are finished.
+
+    `layers`: at most so many of each model, for a quick look; None for the whole of it.
+    """
     run_cells(
-        [_task(pair) for pair in pairs],
+        [_task(pair, layers) for pair in pairs],
         folder,
         worker="anatomy.coverage.examine:examine",
         kept="anatomy.coverage.rows:ROWS",
@@ -40,7 +45,8 @@ def run_pairs(
     return read_rows(folder, pairs)
 
 
-def _task(pair: Pair) -> Task:
-    """What the pair's row depends on, but for the libraries and this package."""
-    correction = corrections().get(pair.model_type, Correction())
-    return Task(name=pair.name, definition={"pair": asdict(pair), "correction": asdict(correction)})
+def _task(pair: Pair, layers: int | None) -> Task:
+    """What the pair's row depends on, but for this package."""
+    correction = asdict(corrections().get(pair.model_type, Correction()))
+    definition = {"pair": asdict(pair), "layers": layers, "correction": correction, "versions": installed()}
+    return Task(name=pair.name, definition=definition)

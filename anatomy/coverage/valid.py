@@ -10,6 +10,7 @@ from typing import Any
 
 from anatomy.blueprint import Blueprint, Origin
 from anatomy.coverage.pairs import Pair
+from anatomy.coverage.shallow import shallow
 from anatomy.source.overrides import apply_overrides
 
 
@@ -32,8 +33,11 @@ def corrections() -> Mapping[str, Correction]:
     return {model_type: Correction(**row) for model_type, row in table.items()}
 
 
-def describe(pair: Pair) -> Blueprint:
-    """The pair's model as a blueprint: transformers' default config of the type, corrected where it has to be."""
+def describe(pair: Pair, layers: int | None = None) -> Blueprint:
+    """The pair's model as a blueprint: transformers' default config of the type, corrected where it has to be.
+
+    `layers`: at most so many in every part; None for as many as there are.
+    """
     from transformers import CONFIG_MAPPING
 
     correction = corrections().get(pair.model_type, Correction())
@@ -42,7 +46,7 @@ def describe(pair: Pair) -> Blueprint:
     raw = deepcopy(parts) if parts else cls().to_dict()
     raw |= {"model_type": cls.model_type, "architectures": [pair.class_name]}
     origin = Origin(kind="catalog", location=f"transformers' default {pair.model_type}")
-    blueprint = Blueprint(id=pair.model_type, origin=origin, config=raw)
-    return replace(
-        apply_overrides(blueprint, correction.config), overrides={}
-    )  # nobody's wish, so not checked as one
+    blueprint = apply_overrides(Blueprint(id=pair.model_type, origin=origin, config=raw), correction.config)
+    config = blueprint.config or {}
+    # The overrides are nobody's wish: they are not to be checked as one.
+    return replace(blueprint, overrides={}, config=config if layers is None else shallow(config, layers))

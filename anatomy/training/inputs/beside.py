@@ -44,7 +44,9 @@ def boxes(batch: Batch, accepted: Mapping[str, Any]) -> Batch:
     """The batch with float32 [sequences, tokens, 4], where each token stands on a page, for a model that needs it."""
     import torch
 
-    if "bbox" not in accepted or "visual_bbox" not in accepted:  # without those of pictures there is a default
+    if (
+        "bbox" not in accepted or "visual_bbox" not in accepted
+    ):  # without those of pictures there is a default
         return batch
     return {**batch, "bbox": torch.zeros((*batch["input_ids"].shape, 4))}
 
