@@ -135,8 +135,8 @@ class Questions:
         out = shortcut(func, args, kwargs)
         if out is None:
             out = func(*args, **kwargs)
-        elif self.values.of(args[0]) is None:  # the common case, without a look at the others
-            return out
+        elif isinstance(args[0], torch.Tensor) and self.values.of(args[0]) is None:
+            return out  # the common case, without a look at the others
         self.values.follow(func, args, kwargs, out)
         return out
 
