@@ -93,16 +93,20 @@ class Ledger:
     def timeline(self, component_of: Callable[[str], str], environment: Mapping[str, Any]) -> Timeline:
         """The finished record; `component_of` maps a module path to its component."""
         components = {path: component_of(path) for path in set(self._module)}
-        blocks = tuple(
-            Block(
-                bytes=self._bytes[i],
-                category=self._category_of(i, components[self._module[i]]),
-                component=components[self._module[i]],
-                module=self._module[i],
-                op=self._op[i],
-            )
-            for i in range(len(self._bytes))
-        )
+        kinds: dict[tuple[int, Category, str, str], Block] = {}  # of hundreds of thousands few differ
+
+        def block(i: int) -> Block:
+            size, module, op = self._bytes[i], self._module[i], self._op[i]
+            category = self._category_of(i, components[module])
+            found = kinds.get((size, category, module, op))
+            if found is None:
+                found = Block(
+                    bytes=size, category=category, component=components[module], module=module, op=op
+                )
+                kinds[size, category, module, op] = found
+            return found
+
+        blocks = tuple(map(block, range(len(self._bytes))))
         return Timeline(
             blocks=blocks, trace=tuple(self._trace), marks=tuple(self._marks), environment=dict(environment)
         )

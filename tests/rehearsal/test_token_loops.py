@@ -3,6 +3,7 @@
 import inspect
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -148,10 +149,15 @@ def mamba_selective_scan(states):
 
 def test_every_row_is_a_function_with_such_a_loop() -> None:
     """Of an installed modeling file: a renamed function would be rehearsed in full, which nobody waits for."""
-    for kind in MODELS:
-        module = sys.modules[f"transformers.models.{kind}.modeling_{kind}"]
-        source = inspect.getsource(module)
-        assert any(f"def {name}(" in source for name in TOKEN_LOOPS), kind
+    sources = [
+        inspect.getsource(import_module(f"transformers.models.{kind}.modeling_{kind}"))
+        for kind in (*MODELS, "jamba", "falcon_mamba", "zamba")
+    ]
+    for name, loop in TOKEN_LOOPS.items():
+        where = [source for source in sources if f"def {name}(" in source]
+        assert where, name
+        assert all(f" {loop.appends or loop.carries} = " in source for source in where)
+    assert all(any(f"def {name}(" in source for name in TOKEN_LOOPS) for source in sources)
 
 
 def test_nothing_is_left_in_transformers() -> None:

@@ -13,8 +13,8 @@ class TokenLoop:
 
     name: str
     """What it is called in an answer."""
-    kernel: str
-    """What would run in its place, or '' where nothing would."""
+    without: str = ""
+    """What would run another in its place, where that is not said elsewhere (see kernels/recurrent/fused)."""
     appends: str = ""
     """A list to which every turn appends a tensor..."""
     carries: str = ""
@@ -23,12 +23,12 @@ class TokenLoop:
 
 TOKEN_LOOPS: dict[str, TokenLoop] = {
     # models/mamba, falcon_mamba, jamba, zamba; use_kernel_func_from_hub_with_fallback("selective_scan_fn", "mamba_ssm").
-    "mamba_selective_scan": TokenLoop(name="selective scan", kernel="mamba-ssm", appends="scan_outputs"),
+    "mamba_selective_scan": TokenLoop(name="selective scan", appends="scan_outputs"),
     # models/recurrent_gemma: the real-gated linear recurrent unit has no other implementation there.
-    "_rnn_scan": TokenLoop(name="linear recurrence", kernel="", carries="recurrent_states"),
+    "_rnn_scan": TokenLoop(name="linear recurrence", carries="recurrent_states"),
     # models/rwkv: unless the kernel of kernels-community/rwkv was loaded, which takes `kernels` and ninja.
     "rwkv_linear_attention_cpu": TokenLoop(
-        name="RWKV attention", kernel="kernels and ninja", carries="num_state"
+        name="RWKV attention", without="the packages kernels and ninja", carries="num_state"
     ),
 }
 """Name of the function -> its loop."""

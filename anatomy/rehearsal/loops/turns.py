@@ -59,7 +59,7 @@ def stood_for(recorder: "Recorder", ledger: "Ledger", said: dict[str, None]) -> 
 
 
 def _sentence(loop: TokenLoop, length: int) -> str:
-    without = f", as where {loop.kernel} is not installed" if loop.kernel else ""
+    without = f", as without {loop.without}" if loop.without else ""
     said = f"{loop.name}: token by token in torch{without}"
     if length <= SHORT:
         return said

@@ -25,7 +25,7 @@ class Fused:
     """A function of a package, which takes the place of one of transformers' own where it is installed."""
 
     package: str
-    """As pip knows it."""
+    """As pip knows it, with the version whose source was read."""
     stand_in: Callable[..., Any] | None = None
     """Takes the blocks that the package's takes; None where those are not known here."""
 
@@ -72,9 +72,8 @@ def _chosen(choice: RecurrentKernels, name: str, function: Any, said: dict[str, 
     fused = FUSED[name]
     found = bool(_enclosed(function, "is_new_implementation"))
     if not (choice == "fused" or (choice == "installed" and found)):
-        return _noting(
-            function.__wrapped__, f"{name}: in torch, as where {fused.package} is not installed", said
-        )
+        package = fused.package.partition(" ")[0]
+        return _noting(function.__wrapped__, f"{name}: in torch, as where {package} is not installed", said)
     if fused.stand_in is None:
         return _refusing(name, fused.package)
     return _noting(
