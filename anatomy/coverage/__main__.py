@@ -29,6 +29,7 @@ def main() -> int:
         "--rows", type=Path, default=Path(".coverage-rows"), help="where each pair's row is kept"
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")
+    parser.add_argument("--layers", type=int, help="at most so many layers of each model: a quick look")
     parser.add_argument("--sample", type=int, help="only so many pairs, spread evenly")
     parser.add_argument(
         "--only", action="append", default=[], metavar="TEXT", help="pairs whose name holds this"
