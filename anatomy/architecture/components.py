@@ -195,6 +195,12 @@ def _convolution(site: Site) -> Parts | None:
     return _whole(site, "mixer") if by_kind else None
 
 
+def _bridge(site: Site) -> Parts | None:
+    """A matrix that stands alone in a layer or beside a stack of them: it leads from one width or stream to another."""
+    alone = bool(site.local) and len(site.local) <= 2 and says(site.local[-1], "bridge")
+    return _whole(site, "projector") if alone and site.block is None else None
+
+
 OTHER_KINDS = "scales, gates and mixing weights of the residual stream, and of logits"
 """What is counted as 'other' although it was recognised: see `_residual`."""
 
@@ -210,7 +216,7 @@ _ATTENTION_ROLES: dict[str, Recognizer] = {
 
 RECOGNIZERS: tuple[Recognizer, ...] = (
     *(_adapter, _head, _projector, _tower, _pooler, _norm, _position, _experts, _residual, _mixer),
-    *(_attention, _ffn, _embedding, _convolution),
+    *(_attention, _ffn, _embedding, _convolution, _bridge),
 )
 """Most specific first."""
 

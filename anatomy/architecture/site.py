@@ -155,7 +155,8 @@ def _blocks(shapes: Mapping[str, Shape], kinds: Mapping[str, str]) -> dict[str, 
         if len(shape) == 3 and shape[1] == 1 and path.endswith(".weight"):
             _note_depthwise(path, members)
     for parent, names in members.items():
-        if parent and not parent.rsplit(".", 1)[-1].isdigit() and (kind := _block_kind(names)):
+        layer = parent.rsplit(".", 1)[-1].isdigit() and not _is_attention(names)
+        if parent and not layer and (kind := _block_kind(names)):
             found[parent] = kind
     found |= {
         path: "mixer" for path, kind in kinds.items() if path and says(kind, "mixer_kind") and "." in path
@@ -190,6 +191,14 @@ def _block_kind(names: set[str]) -> str | None:
         return "moe"
     if any(says(n, "query") for n in names) and any(says(n, "key") or says(n, "fused_kv") for n in names):
         return "attention"
-    if {"up_proj", "down_proj"} <= names or {"fc1", "fc2"} <= names:
-        return "ffn"
-    return None
+    if _is_attention(names):
+        return "attention"
+    return "ffn" if any(pair <= names for pair in _FFN_PAIRS) else None
+
+
+_FFN_PAIRS = ({"up_proj", "down_proj"}, {"fc1", "fc2"}, {"linear_up", "linear_down"})
+
+
+def _is_attention(names: set[str]) -> bool:
+    """Whether a module holds what belongs to attention alone, so that a numbered one is a block, not a layer of blocks."""
+    return any(says(name, "attention_evidence") for name in names)

@@ -190,10 +190,11 @@ _TOWER_CONFIGS = {"vision_config": "vision", "image_config": "vision", "audio_co
 
 def _towers(model: Any, config: Any) -> dict[str, str]:
     """Sub-models that were built from the config's own vision or audio part."""
+    keys = dict(_TOWER_CONFIGS)
+    if hasattr(model, "get_audio_features") and getattr(config, "text_config", None) is not None:
+        keys["encoder_config"] = "audio"
     parts = {
-        id(part): modality
-        for key, modality in _TOWER_CONFIGS.items()
-        if (part := getattr(config, key, None)) is not None
+        id(part): modality for key, modality in keys.items() if (part := getattr(config, key, None)) is not None
     }
     return {
         path: parts[id(module.config)]

@@ -11,7 +11,7 @@ _TAIL = r"(_[ab]|_down|_up)?(_?proj|_lin|_layer|_linear|_projection|_weight|_bia
 
 PATTERNS: dict[str, str] = {
     # Attention: what a projection makes.
-    "query": rf"(to_|linear_|in_proj_|project_|w)?(q|query)([_]?[ab])?{_TAIL}",
+    "query": rf"(to_|linear_|in_proj_|project_|w)?(q|query|queries)([_]?[ab])?{_TAIL}",
     "key": rf"(to_|linear_|in_proj_|project_|w)?(k|key){_TAIL}",
     "value": rf"(to_|linear_|in_proj_|project_|w)?(v|value){_TAIL}",
     "output": (
@@ -19,31 +19,32 @@ PATTERNS: dict[str, str] = {
         r"|proj_out|resid_proj|projection)"
     ),
     "fused_qkv": r"(c_attn|qkv|qkv_proj|query_key_value|w_?qkv|w_?pack|in_proj|in_proj_weight|in_proj_bias|to_qkv"
-    r"|attn_qkv|linear_qkv|qkv_linear|qkv_layer)",
-    "fused_kv": r"(kv|kv_proj|to_kv|w_?kv|key_value|linear_kv)",
+    r"|attn_qkv|linear_qkv|qkv_linear|qkv_layer|queries_keys_values)",
+    "fused_kv": r"(kv|kv_proj|to_kv|w_?kv|key_value|linear_kv|keys_values)",
     "latent_kv_up": r"(kv_b_proj|kv_up_proj|wkv_b)",
     # Feed-forward.
     "gate": r"(gate_proj|gate|wi_0|w1|gate_linear|linear_gate|w_gate)",
     "up": (
         r"(up_proj|up|fc_?1|c_fc|fc|fc_in|dense_h_to_4h|wi|wi_1|w3|lin_?1|linear_?1|linear_fc1|intermediate|ffn|w_in"
-        r"|intermediate_dense|w_1|in_proj|project_in)"
+        r"|intermediate_dense|w_1|in_proj|project_in|pwconv1|linear_up)"
     ),
     "down": (
         r"(down_proj|down|fc_?2|c_proj|fc_out|dense_4h_to_h|wo|w2|lin_?2|linear_?2|linear_fc2|output|ffn_output|w_out"
-        r"|output_dense|w_2|out_proj|project_out)"
+        r"|output_dense|w_2|out_proj|project_out|pwconv2|linear_down)"
     ),
     "fused_gate_up": r"(gate_up_proj|gate_up|w12|w1w3|gate_and_up_proj|input_linear|wi|fc1|fc_?1|in_proj)",
     # Blocks.
     "attention_block": r".*(attn|attention).*|sa|mha|selfattn",
+    "attention_evidence": r"attention_biases",
     "attention_extra": r"indexer|compressor|.*sinks?|.*relative.*|r|.*gate.*|g_proj|.*_?temperature|pos_.*|linear_pos",
     "ffn_block": (
         r"(.*mlp.*|.*ffn.*|feed_?forward\d?|ff\d?|.*_ff|densereludense|intermediate|output|channel_mix.*|bottleneck|.*ffw.*"
         r"|block_sparse_moe|moe|ff_layer|feed_forward.*)"
     ),
-    "ffn_in_layer": r"(fc_?[12]|linear_?[12]|lin_?[12]|ffn|ffn_output|intermediate|dense_h_to_4h|dense_4h_to_h)",
+    "ffn_in_layer": r"(fc_?[12]|pwconv[12]|linear_?[12]|lin_?[12]|ffn|ffn_output|intermediate|dense_h_to_4h|dense_4h_to_h)",
     "mixer_block": (
         r"(mamba\w*|ssm|linear_attn|.*short_?conv|conv|conv_module|time_mix\w*|rwkv|recurrent\w*|delta_net|mlstm\w*"
-        r"|slstm\w*|retention|rg_lru|s?lstm|gru|rnn)"
+        r"|slstm\w*|retention|rg_lru|s?lstm|gru|rnn|downsample|modulation)"
     ),
     "mixer_kind": r".*(lightning|linearattention|deltanet|mamba|ssm|retention|lru|rwkv|shortconv|lstm|gru|rnn).*",
     "mixer_evidence": r"(a_log|dt_bias|time_decay|time_maa_x|recurrent_param|dt_proj|delta_proj)",
@@ -57,21 +58,22 @@ PATTERNS: dict[str, str] = {
     "position": (
         r"(.*_)?(wpe|pos|position|positions|positional|rel|relative|distance)"
         r"(_(embed\w*|encod\w*|table|bias|bias_table|attention_bias|attn_bias|conv\w*|emb|vlm|pos|h|w))*(_table)?"
-        r"|embed_(pos\w*|rel\w*)|positions?_embed\w*|pos_conv_embed|rel_embeddings|positional_embedding_vlm"
+        r"|embed_(pos\w*|rel\w*)|positions?_embed\w*|positions_projection|attention_biases|pos_conv_embed|rel_embeddings|positional_embedding_vlm"
     ),
     "embedding": (
         r".*embed.*|wte|shared|tok_.*|.*_tokens?|.*_token|feature_(extractor|projection|encoder)|conv_?\d?|stem"
-        r"|.*subsampl\w*|patch\w*|per_layer_.*|.*_newline|.*_separator|.*_emb"
+        r"|.*subsampl\w*|patch\w*|per_layer_.*|.*_newline|.*_separator|.*_emb|z_[a-z]_init"
     ),
     "pooler": r".*pooler.*|pooling_layer",
-    "head_anywhere": r"(.*_)?lm_head|shared_head|embed_out|cls|codebooks_head|generation_head|output_projection",
+    "head_anywhere": r"(.*_)?lm_head|shared_head|embed_out|cls|codebooks_head|generation_head|output_projection"
+    r"|contact_head|diffusion_head|final_layer",
     "head_first": (
         r"(cls|classifier|score|qa_outputs|proj_out|output_projection|vocab_\w+|.*predictions?|generator_\w+|mlm_head|head"
         r"|decoder_head|.*classification_head|seq_relationship|logits?|lm_loss|out_head|output|pre_classifier|.*_head"
         r"|fc|summary|multiple_choice_head)"
     ),
     "projector": (
-        r".*projector|merger|deepstack_merger_list|vision_adapter|connector|modality_projection|aligner"
+        r".*projectors?|merger|deepstack_merger_list|vision_adapter|connector|modality_projection|(.*_)?aligner|image_to_text_projection"
         r"|(visual|text|audio|vision|image|video|language|speech)_projection|embed_(vision|audio)|qformer|query_tokens"
         r"|.*resampler|mm_projector|perceiver_resampler"
     ),
@@ -80,9 +82,10 @@ PATTERNS: dict[str, str] = {
     "adapter": r"(lora_\w+|ia3_l|hada_\w+|lokr_\w+|boft_\w+|oft_\w+|vera_lambda_\w+|prompt_encoder|.*adapters?)",
     "scale": (
         r"(.*_)?(gate|gates|scale|scales|scalar|lambda_?\d?|lambdas|residual|alpha|beta|gamma|temperature|logit_bias|layer_scale\w*|ls\d)"
-        r"(_attn|_ffn|_mlp)?|.*_gate|per_expert_scale|.*_scale|ls_\w+|layer_?scale\w*"
+        r"(_attn|_ffn|_mlp)?|.*_gate|per_expert_scale|.*_scale|ls_\w+|layer_?scale\w*|.*_(scaling|bias)_factor|input_hidden_states_bias"
     ),
-    "residual_mixing": r"(.*_)?hc(_.*)?|.*hyper_?connection.*|altup|laurel|.*_altup.*|eh_proj",
+    "residual_mixing": r"(.*_)?hc(_.*)?|.*hyper_?connection.*|altup|altup_projections|laurel|.*_altup.*|eh_proj|final_input",
+    "bridge": r"proj|reduction|linear",
 }
 
 _COMPILED = {name: re.compile(pattern) for name, pattern in PATTERNS.items()}
