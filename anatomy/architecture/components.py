@@ -5,7 +5,7 @@ answers with parts that add up to the parameter, or with None. What no recognize
 as unclassified. No model's name occurs here.
 
 The words, where usage varies: an embedding is what turns the input into vectors (token tables, patch and
-spectrogram convolutions); a tower of another modality is 'vision' or 'audio' with everything in it; a head is
+spectrogram convolutions); a projector is what leads from one part, width or stream to another; a tower of another modality is 'vision' or 'audio' with everything in it; a head is
 what lies outside the base model, its own norms included; every other norm is a norm.
 """
 
@@ -196,9 +196,10 @@ def _convolution(site: Site) -> Parts | None:
 
 
 def _bridge(site: Site) -> Parts | None:
-    """A matrix that stands alone in a layer or beside a stack of them: it leads from one width or stream to another."""
-    alone = bool(site.local) and len(site.local) <= 2 and says(site.local[-1], "bridge")
-    return _whole(site, "projector") if alone and site.block is None else None
+    """A matrix alone in a layer, or right in an encoder or decoder: it leads from one width or stream to another."""
+    *above, last = site.owner or ("",)
+    alone = bool(above) and (above[-1].isdigit() or says(above[-1], "stack"))
+    return _whole(site, "projector") if alone and site.block is None and says(last, "bridge") else None
 
 
 OTHER_KINDS = "scales, gates and mixing weights of the residual stream, and of logits"

@@ -193,10 +193,9 @@ def _block_kind(names: set[str]) -> str | None:
         return "attention"
     if _is_attention(names):
         return "attention"
-    return "ffn" if any(pair <= names for pair in _FFN_PAIRS) else None
-
-
-_FFN_PAIRS = ({"up_proj", "down_proj"}, {"fc1", "fc2"}, {"linear_up", "linear_down"})
+    if {"up_proj", "down_proj"} <= names or {"fc1", "fc2"} <= names:
+        return "ffn"
+    return None
 
 
 def _is_attention(names: set[str]) -> bool:

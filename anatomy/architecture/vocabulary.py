@@ -39,7 +39,7 @@ PATTERNS: dict[str, str] = {
     "attention_extra": r"indexer|compressor|.*sinks?|.*relative.*|r|.*gate.*|g_proj|.*_?temperature|pos_.*|linear_pos",
     "ffn_block": (
         r"(.*mlp.*|.*ffn.*|feed_?forward\d?|ff\d?|.*_ff|densereludense|intermediate|output|channel_mix.*|bottleneck|.*ffw.*"
-        r"|block_sparse_moe|moe|ff_layer|feed_forward.*)"
+        r"|block_sparse_moe|moe|ff_layer|feed_forward.*|linear_up|linear_down)"
     ),
     "ffn_in_layer": r"(fc_?[12]|pwconv[12]|linear_?[12]|lin_?[12]|ffn|ffn_output|intermediate|dense_h_to_4h|dense_4h_to_h)",
     "mixer_block": (
@@ -86,6 +86,7 @@ PATTERNS: dict[str, str] = {
     ),
     "residual_mixing": r"(.*_)?hc(_.*)?|.*hyper_?connection.*|altup|altup_projections|laurel|.*_altup.*|eh_proj|final_input",
     "bridge": r"proj|reduction|linear",
+    "stack": r"encoder|decoder",
 }
 
 _COMPILED = {name: re.compile(pattern) for name, pattern in PATTERNS.items()}

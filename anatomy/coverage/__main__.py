@@ -41,7 +41,7 @@ def main() -> int:
     if arguments.only:
         pairs = tuple(pair for pair in pairs if any(text in pair.name for text in arguments.only))
     rows = run_pairs(pairs, arguments.rows, jobs=arguments.jobs, layers=arguments.layers, progress=_tell)
-    document = coverage_document(rows, installed(("torch", "transformers", "peft")))
+    document = coverage_document(rows, installed(("torch", "transformers", "peft")), arguments.layers)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for form in _FORMS:
         (arguments.folder / f"coverage.{form}").write_text(render(document, form), encoding="utf-8")

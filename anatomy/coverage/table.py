@@ -12,11 +12,15 @@ GOALS: Mapping[str, tuple[float, float]] = {"full": (98.0, 90.0), "lora": (95.0,
 _VERDICTS = ("answered", "refused", "failed")
 
 
-def coverage_document(rows: Sequence[Examined], versions: Mapping[str, str]) -> Document:
-    """What `make coverage` writes."""
+def coverage_document(
+    rows: Sequence[Examined], versions: Mapping[str, str], layers: int | None = None
+) -> Document:
+    """What `make coverage` writes; `layers` as it was examined with."""
     flat = _flat(rows)
     said = "Each pair of a task and a model type that transformers' Auto mappings have, in its default config or the least "
     said += f"correction of it that is valid: built, taken apart, and a step of {SEQ_LEN} tokens rehearsed."
+    if layers is not None:
+        said += f" No part of a model had more than {layers} layers."
     blocks: list[Block] = [
         Sentence(text=said),
         _summary(rows),

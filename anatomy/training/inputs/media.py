@@ -248,6 +248,7 @@ def _count_tokens(model: Any, medium: Medium, tensors: Mapping[str, Any]) -> int
     """Rows of embeddings that the model's own towers make of these inputs."""
     from anatomy.answers.aside import aside, to_meta
 
+    model = _on_meta(model)
     owner = next((m for m in (getattr(model, "model", None), model) if hasattr(m, medium.features)), None)
     if owner is None:  # then a fixed number of learned queries reads the picture
         return int(getattr(model.config, "latent_query_num", 0))
@@ -262,6 +263,16 @@ def _count_tokens(model: Any, medium: Medium, tensors: Mapping[str, Any]) -> int
     with aside():
         out = method(**to_meta(given))
     return sum(tensor.numel() // tensor.shape[-1] for tensor in _features(out))
+
+
+def _on_meta(model: Any) -> Any:
+    """The model, or where it is on a device another one of its config: nothing shall be computed."""
+    import torch
+
+    if model.device.type == "meta":
+        return model
+    with torch.device("meta"):
+        return type(model)._from_config(model.config, dtype=model.dtype)
 
 
 def _features(out: Any) -> tuple[Any, ...]:
