@@ -18,7 +18,7 @@ def settle_media(model: Any, origin: Origin, recipe: Recipe, chosen: Collection[
     Raises RecipeError where images were asked for and the model takes none, or they cannot be made.
     """
     from anatomy.source.beside import read_preprocessor
-    from anatomy.training.inputs.media import media_of, medium_of, reads_text
+    from anatomy.training.inputs.media import media_of, medium_of, needs_media, reads_text
     from anatomy.training.inputs.processors import PREPROCESSOR
 
     named = sorted({"images", "image_size", "audio_seconds"} & set(chosen))
@@ -35,7 +35,7 @@ def settle_media(model: Any, origin: Origin, recipe: Recipe, chosen: Collection[
     try:
         media = media_of(model, recipe)
     except RecipeError as error:
-        if named or not reads_text(model):
+        if named or not reads_text(model) or needs_media(model):
             raise
         return replace(recipe, images=0), {}, (f"planned with text alone: {error.message}",)
     if recipe.images is not None or not reads_text(model):

@@ -194,7 +194,9 @@ def _towers(model: Any, config: Any) -> dict[str, str]:
     if hasattr(model, "get_audio_features") and getattr(config, "text_config", None) is not None:
         keys["encoder_config"] = "audio"
     parts = {
-        id(part): modality for key, modality in keys.items() if (part := getattr(config, key, None)) is not None
+        id(part): modality
+        for key, modality in keys.items()
+        if (part := getattr(config, key, None)) is not None
     }
     return {
         path: parts[id(module.config)]

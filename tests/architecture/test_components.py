@@ -144,6 +144,41 @@ def test_tied_head_counts_nothing_and_is_listed(blueprint_of):
             {"pooler": 768**2},
         ),
         (
+            {"model_type": "convnext"},
+            "convnext.encoder.stages.0.layers.0.pwconv1.weight",
+            {"ffn.up": 4 * 96 * 96},
+        ),
+        (
+            {"model_type": "swin", "architectures": ["SwinForImageClassification"]},
+            "swin.encoder.layers.0.downsample.reduction.weight",
+            {"mixer": 192 * 384},
+        ),
+        (
+            {"model_type": "focalnet", "architectures": ["FocalNetForImageClassification"]},
+            "focalnet.encoder.stages.0.layers.0.modulation.projection_out.weight",
+            {"mixer": 96 * 96},
+        ),
+        (
+            {"model_type": "levit", "architectures": ["LevitForImageClassification"]},
+            "levit.encoder.stages.0.layers.0.module.attention_biases",
+            {"position": 4 * 196},
+        ),
+        (
+            {"model_type": "levit", "architectures": ["LevitForImageClassification"]},
+            "levit.encoder.stages.0.layers.1.module.linear_up.linear.weight",
+            {"ffn.up": 256 * 128},
+        ),
+        (
+            {"model_type": "perceiver", "architectures": ["PerceiverForImageClassificationLearned"]},
+            "perceiver.decoder.decoder.final_layer.weight",
+            {"head": 2 * 1280},
+        ),
+        (
+            {"model_type": "zamba", "num_hidden_layers": 8},
+            "model.layers.2.linear.weight",
+            {"projector": 3712 * 3712},
+        ),
+        (
             {"model_type": "mamba", "num_hidden_layers": 1},
             "backbone.layers.0.mixer.in_proj.weight",
             {"mixer": 2 * 1536 * 768},
@@ -295,3 +330,28 @@ def test_what_is_counted_as_other_is_either_named_or_unclassified(config, said, 
     assert said in note
     assert sum(map(int, re.findall(r"\((\d+)\)", note))) == anatomy.by_component["other"]
     assert anatomy.unclassified == ()
+
+
+@pytest.mark.parametrize(
+    ("model_type", "class_name"),
+    [
+        ("levit", "LevitForImageClassification"),
+        ("hiera", "HieraForImageClassification"),
+        ("perceiver", "PerceiverForImageClassificationLearned"),
+        ("kosmos-2", "Kosmos2ForConditionalGeneration"),
+    ],
+)
+def test_nothing_of_a_vision_model_is_unclassified(model_type, class_name, blueprint_of):
+    anatomy = anatomy_from(blueprint_of({"model_type": model_type, "architectures": [class_name]}))
+    assert anatomy.unclassified == ()
+
+
+def test_a_matrix_of_unknown_purpose_stays_unclassified():
+    from anatomy.architecture.components import classify_all
+    from anatomy.architecture.facts import Facts
+    from anatomy.architecture.site import surround
+
+    around = surround({"net.linear.weight": (4, 4), "net.3.linear.weight": (4, 4)}, Facts())
+    parts, unknown = classify_all(around)
+    assert unknown == ("net.linear.weight",)
+    assert parts["net.3.linear.weight"] == (("projector", 16),)

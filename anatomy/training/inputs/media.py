@@ -288,3 +288,10 @@ def _features(out: Any) -> tuple[Any, ...]:
 def reads_text(model: Any) -> bool:
     """Whether the model takes token ids, so that it can be trained without media."""
     return "input_ids" in inspect.signature(model.forward).parameters
+
+
+def needs_media(model: Any) -> bool:
+    """Whether the model's forward does not run without them."""
+    taken = inspect.signature(model.forward).parameters
+    names = (name for medium in MEDIUMS for name in medium.inputs if name in taken)
+    return any(taken[name].default is inspect.Parameter.empty for name in names)
