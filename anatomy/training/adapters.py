@@ -125,6 +125,8 @@ def _refusal(recipe: Recipe, error: Exception, names: list[str]) -> RecipeError:
     """PEFT's own refusals are sentences for users; a missing package is one as well."""
     kind = recipe.adapter_type
     first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    if first.endswith("("):  # a module written out over many lines, then what is wrong with it
+        first = f"{first[:-1]}{str(error).rpartition(chr(10) + ')')[2]}".rstrip(".")
     if isinstance(error, ImportError):
         return RecipeError(f"{kind} needs a package that is not installed: {first}.", hint="install it")
     others = ",".join(name for name in names if repr(name) not in first)

@@ -13,7 +13,7 @@ from anatomy.errors import RecipeError
 from anatomy.training.inputs.beside import Beside, boxes, complete
 from anatomy.training.inputs.labels import class_labels, class_with_a_loss, zeros
 from anatomy.training.inputs.media import Media, media_of
-from anatomy.training.inputs.streams import in_streams
+from anatomy.training.inputs.streams import in_streams, streams_of
 from anatomy.training.inputs.tokens import ordinary_ids, tokens, vocabulary_of
 from anatomy.training.padding_free import check_padding_free, flattened
 from anatomy.training.recipe import Recipe
@@ -82,6 +82,8 @@ def _text(model: Any, accepted: Mapping[str, Any], recipe: Recipe) -> BatchPlan:
         if "attention_mask" in accepted:
             batch["attention_mask"] = torch.ones(size, dtype=torch.int64)
         batch["labels"] = row.clone() if classes is None else classes(size)
+        if "mm_token_type_ids" in accepted:
+            batch["mm_token_type_ids"] = zeros(size)
         batch = in_streams(model, boxes(batch, accepted), accepted)
         if media is not None:
             _add_media(model, batch, media, accepted)
@@ -97,6 +99,8 @@ def _text(model: Any, accepted: Mapping[str, Any], recipe: Recipe) -> BatchPlan:
         return flattened(batch) if recipe.padding_free else batch
 
     said = _text_assumptions(model, media, recipe)
+    if (streams := streams_of(model, accepted)) > 1:
+        said += (f"every position holds an id of each of {streams} streams of sound",)
     return BatchPlan(make=make, assumptions=said, tokens=size[0] * size[1])
 
 

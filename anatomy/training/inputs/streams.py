@@ -12,7 +12,7 @@ def in_streams(model: Any, batch: Batch, accepted: Mapping[str, Any]) -> Batch:
     A decoder-only model reads [sequences, tokens, streams] and predicts the first; an encoder-decoder's decoder reads such
     ids and predicts every stream, as [sequences x streams, tokens].
     """
-    streams = 1 if "input_values" in accepted else _streams(model)
+    streams = streams_of(model, accepted)
     if streams == 1:
         return batch
     row = batch["input_ids"]
@@ -22,7 +22,7 @@ def in_streams(model: Any, batch: Batch, accepted: Mapping[str, Any]) -> Batch:
     return {**batch, "decoder_input_ids": many, "labels": row.repeat_interleave(streams, 0)}
 
 
-def _streams(model: Any) -> int:
-    """Entries of the offsets by which an embedding of all codebooks finds the rows of each."""
+def streams_of(model: Any, accepted: Mapping[str, Any]) -> int:
+    """Ids at a position: entries of the offsets by which an embedding of all codebooks finds the rows of each; 1 for text."""
     found = (b for name, b in model.named_buffers() if name.endswith("offsets") and b.dim() == 1)
-    return next((len(offsets) for offsets in found), 1)
+    return 1 if "input_values" in accepted else next((len(offsets) for offsets in found), 1)
