@@ -79,7 +79,10 @@ def whisper():
     ("make", "tokens"),
     [
         (llava, 576),  # 24 x 24 patches of 14 in 336 pixels (arXiv 2310.03744)
-        (qwen2_vl, 1225),  # 28 x 28 pixels a token; 1,003,520 pixels at most: 980 x 980 (its processor's defaults)
+        (
+            qwen2_vl,
+            1225,
+        ),  # 28 x 28 pixels a token; 1,003,520 pixels at most: 980 x 980 (its processor's defaults)
         (paligemma, 256),  # of 224 pixels (arXiv 2407.07726, section 3.1)
         (gemma3, 256),  # of 896 pixels (arXiv 2503.19786, section 2.1)
         (kosmos2, 64),  # learned queries (arXiv 2306.14824, section 3.2: 64 image embeddings)
