@@ -163,6 +163,7 @@ class _Comparing:
     def _rows(self, varied: Mapping[str, str]) -> Iterator["Row"]:
         """One run with each optimizer."""
         from anatomy.planning.axes import make_run
+        from anatomy.planning.compare import refused
 
         at = self.done
         recipes: dict[str, Recipe] = {}
@@ -170,15 +171,16 @@ class _Comparing:
             try:
                 recipes[name] = make_run(self.base, self.options, {**varied, "optimizer": name})
             except RecipeError as error:
-                yield _refused(varied, name, error)
+                yield refused(varied, name, error)
         try:
             yield from self._run(varied, recipes)
         except (RecipeError, RehearsalError) as error:
-            yield from (_refused(varied, name, error) for name in recipes)
+            yield from (refused(varied, name, error) for name in recipes)
         self.done = at + 1 + len(self.axes.optimizers)
 
     def _run(self, varied: Mapping[str, str], recipes: Mapping[str, Recipe]) -> Iterator["Row"]:
         """Raises RecipeError, RehearsalError before the first row where no optimizer could be run."""
+        from anatomy.planning.compare import refused
         from anatomy.rehearsal.apart import rehearse_apart
 
         if not recipes:
@@ -210,7 +212,7 @@ class _Comparing:
             try:
                 yield self._row(varied, staged, apart, replace(asked_for, **adapted))
             except (RecipeError, RehearsalError) as error:
-                yield _refused(varied, name, error)
+                yield refused(varied, name, error)
 
     def _begin(self, what: str) -> None:
         """Tell how far it is."""
@@ -294,9 +296,3 @@ class _Comparing:
         self.missing.add(method, (*rehearsal.not_modelled, *(missing for missing, _ in quantized if missing)))
         self.warned.add(method, self.run.warnings(staged.blueprint, staged.recipe))
         self.warned.add(method, (*staged.warnings, *(warning for _, warning in quantized)))
-
-
-def _refused(varied: Mapping[str, str], optimizer: str, error: AnatomyError) -> "Row":
-    from anatomy.planning.compare import Row
-
-    return Row(varied={**varied, "optimizer": optimizer}, reason=error.message)

@@ -1,6 +1,5 @@
 """Anatomy: a model taken apart. Facts, tree, components, what is shared, and what its checkpoint stores."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,6 +22,7 @@ from anatomy.architecture.skeleton import Skeleton, build_skeleton, says_untied
 from anatomy.architecture.stored import Stored, compare
 from anatomy.architecture.tied import TiedGroup, head_is_tied, tied_groups
 from anatomy.architecture.tree import ModuleNode, tree_from_model, tree_from_parts, tree_from_shapes
+from anatomy.architecture.tree_facts import facts_from_tree
 from anatomy.blueprint import Adapter, Blueprint, TensorHeader
 from anatomy.errors import ArchitectureError
 
@@ -145,7 +145,7 @@ def take_apart(skeleton: Skeleton, blueprint: Blueprint) -> Anatomy:
     tree, unclassified = tree_from_model(model, config)
     facts = replace(facts_from_config(config), tied=head_is_tied(model))
     if facts.ffn_width is None:  # left to the class, as GPT-2's "four times the width"
-        facts = replace(facts, ffn_width=_facts_from_tree(tree).ffn_width)
+        facts = replace(facts, ffn_width=facts_from_tree(tree).ffn_width)
     tied = tied_groups(model)
     buffers = _persistent_buffers(model)
     also, notes = _if_untied(skeleton, blueprint, tree.parameters)
@@ -195,7 +195,7 @@ def count_headers(blueprint: Blueprint) -> Anatomy:
     shapes, notes = _weights(blueprint.tensors)
     known = facts_from_config(blueprint.config) if blueprint.config else Facts()
     tree, unclassified = tree_from_shapes(shapes, known)
-    facts = known if blueprint.config else _facts_from_tree(tree)
+    facts = known if blueprint.config else facts_from_tree(tree)
     return Anatomy(
         id=blueprint.id,
         origin=str(blueprint.origin),
@@ -282,26 +282,3 @@ def _if_untied(
         "the checkpoint's headers would decide."
     )
     return (("with a head of its own, as the config says", total + extra),), (note,)
-
-
-def _facts_from_tree(tree: ModuleNode) -> Facts:
-    """What shapes alone say: depth of the longest list of layers, vocabulary, width, inner width, experts."""
-    lists = [(node.component, sum(child.name.isdigit() for child in node.children)) for node in tree.walk()]
-    table = _largest(tree, "embedding")
-    hidden = table[1] if table else None
-    down = _largest(tree, "ffn.down")
-    return Facts(
-        layers=max((n for component, n in lists if component in ("", "mixer")), default=0) or None,
-        vocabulary=table[0] if table else None,
-        hidden_size=hidden,
-        ffn_width=next((width for width in down if width != hidden), hidden) if down else None,
-        experts=max((n for component, n in lists if component == "experts.routed"), default=0) or None,
-    )
-
-
-def _largest(tree: ModuleNode, component: str) -> Shape | None:
-    """The shape of the largest matrix that is wholly of one component."""
-    shapes = (
-        own.shape for node in tree.walk() for own in node.own if [c for c, _ in own.parts] == [component]
-    )
-    return max((shape for shape in shapes if len(shape) == 2), key=math.prod, default=None)

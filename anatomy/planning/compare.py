@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from anatomy.errors import AnatomyError
 from anatomy.memory.footprint import Footprint
 from anatomy.memory.timeline import Category
 from anatomy.planning.axes import AXES, Axes
@@ -90,6 +91,11 @@ class Row:
 
 NAMES = ("method", "quant_type", "optimizer", "precision", "gradient_checkpointing")
 """The axes in the order in which a row is read."""
+
+
+def refused(varied: Mapping[str, str], optimizer: str, error: AnatomyError) -> Row:
+    """The row of a run that cannot be."""
+    return Row(varied={**varied, "optimizer": optimizer}, reason=error.message)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ into zeros of their own (`_IN_PLACE`). The formulas of prod and cumprod, which c
 
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, lru_cache, partial
+from functools import cache, partial
 from typing import Any, Protocol
 
 import torch
@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from anatomy.answers.questions import Questions
 from anatomy.memory.timeline import Category, Phase
 from anatomy.rehearsal.attribution import Attribution
+from anatomy.rehearsal.fan_in import holders, is_dense, sole_holders
 from anatomy.rehearsal.flops import FlopCounter
 from anatomy.rehearsal.ledger import Ledger
 
@@ -78,7 +79,7 @@ class Recorder(TorchDispatchMode):
         """Blocks below 0 stand for host memory that is not the run's."""
         self._fresh: int | None = None
         self._open = True
-        self._sole = _sole_holders()  # found out here, where autograd is at work as usual
+        self._sole = sole_holders()  # found out here, where autograd is at work as usual
         self.questions = Questions()
         self.flops = FlopCounter()
 
@@ -238,7 +239,7 @@ class Recorder(TorchDispatchMode):
         torch/csrc/autograd/input_buffer.cpp, accumulate(): in place when gradient mode is off, the old gradient
         is dense and its last reference is ours; but never while a dispatch mode is active, nor for meta tensors.
         """
-        if isinstance(new, torch.Tensor) and _holders(old) == self._sole and _is_dense(old):
+        if isinstance(new, torch.Tensor) and holders(old) == self._sole and is_dense(old):
             return torch.ops.aten.add_.Tensor(old, new)
         out = _ADD(old, new)
         self._note("aten.add", out)
@@ -258,44 +259,6 @@ def _in_formula() -> bool:
         and not torch.is_grad_enabled()
         and not isinstance(node, torch.autograd.function.BackwardCFunction)
     )
-
-
-def _holders(tensor: torch.Tensor) -> tuple[int, int]:
-    return tensor._use_count(), torch._C._storage_Use_Count(tensor.untyped_storage()._cdata)
-
-
-def _is_dense(tensor: torch.Tensor) -> bool:
-    """is_non_overlapping_and_dense: some order of the dimensions is contiguous."""
-    expected = 1
-    for stride, size in sorted((s, n) for s, n in zip(tensor.stride(), tensor.shape, strict=True) if n != 1):
-        if stride != expected:
-            return False
-        expected *= size
-    return True
-
-
-@lru_cache(maxsize=1)
-def _sole_holders() -> tuple[int, int]:
-    """Reference counts that a dispatch mode sees for a gradient that only autograd holds.
-
-    The dispatcher and the Python binding hold references of their own, how many depends on torch's version: so
-    it is read off a sum in which the old gradient certainly has no other owner.
-    """
-    seen: list[tuple[int, int]] = []
-
-    class Probe(TorchDispatchMode):
-        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            if func is _ADD and torch._C._current_autograd_node() is not None:
-                seen.append(_holders(args[0]))
-            return func(*args, **(kwargs or {}))
-
-    with torch.enable_grad():
-        leaf = torch.empty(2, 2, device="meta", requires_grad=True)
-        fan_out = leaf * 1
-        total = fan_out * 2 + fan_out * 3
-        with Probe():
-            torch.autograd.backward(total, torch.empty(2, 2, device="meta"))
-    return seen[0]
 
 
 @cache
