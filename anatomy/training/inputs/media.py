@@ -255,11 +255,9 @@ def _count_tokens(model: Any, medium: Medium, tensors: Mapping[str, Any]) -> int
     method = getattr(owner, medium.features)
     accepted = inspect.signature(method).parameters
     given = {name: value for name, value in tensors.items() if name in accepted}
-    if not any(
-        name in given for name in medium.inputs
-    ):  # one name among the model's inputs, another one here
-        own, named = (next((n for n in medium.inputs if n in names), None) for names in (tensors, accepted))
-        given[named or medium.inputs[0]] = tensors[own]
+    if not any(name in given for name in medium.inputs):  # an input of another name here
+        own = next(name for name in medium.inputs if name in tensors)
+        given[next((name for name in medium.inputs if name in accepted), own)] = tensors[own]
     with aside():
         out = method(**to_meta(given))
     return sum(tensor.numel() // tensor.shape[-1] for tensor in _features(out))
