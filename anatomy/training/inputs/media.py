@@ -278,6 +278,8 @@ def _features(out: Any) -> tuple[Any, ...]:
     import torch
 
     found = getattr(out, "pooler_output", None)
+    if found is None and (layers := getattr(out, "deepstack_features", None)):  # (layer, what is added there)
+        found = layers[0][1]
     if found is None:
         found = getattr(out, "last_hidden_state", out)
     return (found,) if isinstance(found, torch.Tensor) else tuple(found)

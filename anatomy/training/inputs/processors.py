@@ -163,6 +163,8 @@ def _patches(model: Any, cls: Any) -> dict[str, int]:
     for name, spellings in _OF_PATCHES.items():
         values = (getattr(tower, spelling, None) for spelling in spellings)
         value = next((value for value in values if isinstance(value, int)), None)
+        if value is None and name == "temporal_patch_size" and tower is not None:
+            value = 1  # the tower knows nothing of time
         if value is not None and isinstance(getattr(cls, name, None), int):
             found[name] = value
     return found
