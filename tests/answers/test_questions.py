@@ -111,3 +111,23 @@ def test_tensors_made_of_numbers_are_known(values: list[int]) -> None:
             torch.tensor([v % 3 for v in values], device="meta")
         )
         assert repeated.tolist() == [i for i, v in enumerate(values) for _ in range(v % 3)]
+
+
+@given(ids)
+def test_tensors_made_of_known_scalars_are_known(values: list[int]) -> None:
+    known = torch.tensor(values)
+    with literals_known(), recorder():
+        last = known.to("meta")[-1]
+        assert torch.tensor([0, last, 3], device="meta").tolist() == [0, values[-1], 3]
+
+
+def test_what_is_made_in_the_likeness_of_unknown_data_is_known() -> None:
+    with recorder():
+        hidden = torch.empty((2, 5), device="meta")
+        mask = hidden.new_ones((2, 3)).masked_fill(torch.arange(3, device="meta") >= 2, 0)
+        assert mask.tolist() == [[1, 1, 0], [1, 1, 0]]
+        assert torch.full_like(hidden, 7).tolist() == [[7] * 5] * 2
+        with pytest.raises(RehearsalError):
+            hidden.tolist()
+        with pytest.raises(RehearsalError):
+            torch.zeros_like(hidden).add_(hidden).tolist()

@@ -84,3 +84,10 @@ def test_decided_before_torch_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_head_without_a_rotated_part_is_possible():
+    """Latent attention without positions: where `head_dim` means the rotated part, it may be empty."""
+    check_plausible({"head_dim": 0, "qk_rope_head_dim": 0, "qk_nope_head_dim": 256})
+    with pytest.raises(ArchitectureError, match="head_dim is 0"):
+        check_plausible({"head_dim": 0})

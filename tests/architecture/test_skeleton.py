@@ -177,3 +177,18 @@ def test_own_code_runs_once_it_is_trusted(tmp_path):
         env=environment,
     )
     assert done.stdout.strip() == "Model {'head': 20}", done.stderr
+
+
+def test_parameters_of_torchs_old_constructors_are_on_meta_too(blueprint_of):
+    """ImageGPT's norms are made with torch.Tensor(n), which knows no default device."""
+    config = {"model_type": "imagegpt", "architectures": ["ImageGPTForImageClassification"], "n_layer": 1}
+    model = build_skeleton(blueprint_of(config)).model
+    assert {p.device.type for p in model.parameters()} == {"meta"}
+
+
+def test_a_part_without_sdpa_is_left_to_transformers(blueprint_of):
+    """VibeVoice's language model has sdpa, and its audio tokenizer has not: each gets its own."""
+    layers = {"text_config": {"model_type": "qwen2", "num_hidden_layers": 1}}
+    config = {"model_type": "vibevoice", "architectures": ["VibeVoiceForConditionalGeneration"], **layers}
+    model = build_skeleton(blueprint_of(config), attn="sdpa").model
+    assert model.config.text_config._attn_implementation == "sdpa"
