@@ -136,7 +136,8 @@ def test_a_full_fine_tune_has_no_rank():
         Recipe(objective="dpo"),
         Recipe(eval_batches=2, eval_accumulation_steps=1),
     )
-    others = (settings_in_use(recipe).keys() for recipe in more)
+    seen = Recipe(images=1, image_size=(224, 224), audio_seconds=30.0)
+    others = (settings_in_use(recipe).keys() for recipe in (*more, seen))
     assert set(settings_in_use(everything)).union(*others) == set(Recipe().to_dict())
 
 
