@@ -25,11 +25,11 @@ PATTERNS: dict[str, str] = {
     # Feed-forward.
     "gate": r"(gate_proj|gate|wi_0|w1|gate_linear|linear_gate|w_gate)",
     "up": (
-        r"(up_proj|up|fc_?1|c_fc|fc|fc_in|dense_h_to_4h|wi|wi_1|w3|lin_?1|linear_?1|linear_fc1|intermediate|ffn|w_in"
+        r"(up_proj|up|fc_?1|c_fc|fc|fc_in|dense_h_to_4h|wi|wi_1|w3|lin_?1|linear_?1|linear_fc1|(layout_)?intermediate|ffn|w_in"
         r"|intermediate_dense|w_1|in_proj|project_in|pwconv1|linear_up)"
     ),
     "down": (
-        r"(down_proj|down|fc_?2|c_proj|fc_out|dense_4h_to_h|wo|w2|lin_?2|linear_?2|linear_fc2|output|ffn_output|w_out"
+        r"(down_proj|down|fc_?2|c_proj|fc_out|dense_4h_to_h|wo|w2|lin_?2|linear_?2|linear_fc2|(layout_)?output|ffn_output|w_out"
         r"|output_dense|w_2|out_proj|project_out|pwconv2|linear_down)"
     ),
     "fused_gate_up": r"(gate_up_proj|gate_up|w12|w1w3|gate_and_up_proj|input_linear|wi|fc1|fc_?1|in_proj)",
@@ -38,7 +38,7 @@ PATTERNS: dict[str, str] = {
     "attention_evidence": r"attention_biases",
     "attention_extra": r"indexer|compressor|.*sinks?|.*relative.*|r|.*gate.*|g_proj|.*_?temperature|pos_.*|linear_pos",
     "ffn_block": (
-        r"(.*mlp.*|.*ffn.*|feed_?forward\d?|ff\d?|.*_ff|densereludense|intermediate|output|channel_mix.*|bottleneck|.*ffw.*"
+        r"(.*mlp.*|.*ffn.*|feed_?forward\d?|ff\d?|.*_ff|densereludense|(layout_)?(intermediate|output)|channel_mix.*|bottleneck|.*ffw.*"
         r"|block_sparse_moe|moe|ff_layer|feed_forward.*|linear_up|linear_down)"
     ),
     "ffn_in_layer": r"(fc_?[12]|pwconv[12]|linear_?[12]|lin_?[12]|ffn|ffn_output|intermediate|dense_h_to_4h|dense_4h_to_h)",
@@ -58,7 +58,7 @@ PATTERNS: dict[str, str] = {
     "position": (
         r"(.*_)?(wpe|pos|position|positions|positional|rel|relative|distance)"
         r"(_(embed\w*|encod\w*|table|bias|bias_table|attention_bias|attn_bias|conv\w*|emb|vlm|pos|h|w))*(_table)?"
-        r"|embed_(pos\w*|rel\w*)|positions?_embed\w*|positions_projection|attention_biases|pos_conv_embed|rel_embeddings|positional_embedding_vlm"
+        r"|embed_(pos\w*|rel\w*)|positions?_embed\w*|positions_projection|attention_biases|rel_pos_[xy]_bias|pos_conv_embed|rel_embeddings|positional_embedding_vlm"
     ),
     "embedding": (
         r".*embed.*|wte|shared|tok_.*|.*_tokens?|.*_token|feature_(extractor|projection|encoder)|conv_?\d?|stem"
