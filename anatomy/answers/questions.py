@@ -121,6 +121,7 @@ class Router:
 ROUTERS: tuple[Router, ...] = (
     Router(file="jetmoe/modeling_jetmoe.py", function="forward"),
     Router(file="dbrx/modeling_dbrx.py", function="route_tokens_to_experts"),
+    Router(file="nllb_moe/modeling_nllb_moe.py", function="route_tokens"),
     Router(file="switch_transformers/modeling_switch_transformers.py", function="forward"),
     Router(file="longcat_flash/modeling_longcat_flash.py", function="get_topk_indices"),
 )

@@ -213,6 +213,8 @@ def _check(path: str, bound: Bound, value: Any) -> None:
     if value is None or isinstance(value, Mapping):
         return
     hint = f"correct the config, or override it with --set {path}=N"
+    if isinstance(value, float) and value.is_integer():  # JSON has one kind of number
+        value = int(value)
     if type(value) is not int:
         raise ArchitectureError(
             f"{path} is {value!r}, but a number of {bound.meaning} must be an integer.", hint=hint

@@ -72,7 +72,11 @@ def examine_pair(pair: Pair, layers: int | None = None) -> Examined:
 
     blueprint = describe(pair, layers)
     try:
-        anatomy = anatomy_from(blueprint)
+        try:
+            anatomy = anatomy_from(blueprint)
+        except AnatomyError:  # some descriptions need all of their layers
+            blueprint = describe(pair)
+            anatomy = anatomy_from(blueprint)
     except AnatomyError as error:
         return Examined(pair=pair, parameters=0, unclassified=(), refused=error.message, answers={})
     answers = {method: _rehearsed(blueprint, method) for method in METHODS}

@@ -22,6 +22,8 @@ class Correction:
     """Fact -> value; dots reach nested configs."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """A part's key in the config -> the model type whose default config it gets."""
+    tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Task -> further facts."""
     reason: str = ""
     """What fails without it."""
 
@@ -45,8 +47,9 @@ def describe(pair: Pair, layers: int | None = None) -> Blueprint:
     cls = CONFIG_MAPPING[pair.model_type]
     raw = deepcopy(parts) if parts else cls().to_dict()
     raw |= {"model_type": cls.model_type, "architectures": [pair.class_name]}
+    facts = {**correction.config, **correction.tasks.get(pair.task, {})}
     origin = Origin(kind="catalog", location=f"transformers' default {pair.model_type}")
-    blueprint = apply_overrides(Blueprint(id=pair.model_type, origin=origin, config=raw), correction.config)
+    blueprint = apply_overrides(Blueprint(id=pair.model_type, origin=origin, config=raw), facts)
     config = blueprint.config or {}
     # The overrides are nobody's wish: they are not to be checked as one.
     return replace(blueprint, overrides={}, config=config if layers is None else shallow(config, layers))

@@ -25,9 +25,17 @@ def unfit_layers(model: Any, recipe: Recipe) -> dict[str, str]:
         name = path.rpartition(".")[2]
         if not isinstance(module, Linear) or name in found:
             continue
-        if why := _why_unfit(model, recipe.adapter_type, name, module):
+        if _looks_like_a_head(model, name):
+            found[name] = f"PEFT trains {name} as a head, for its name's end"
+        elif why := _why_unfit(model, recipe.adapter_type, name, module):
             found[name] = why
     return found
+
+
+def _looks_like_a_head(model: Any, name: str) -> bool:
+    """Whether PEFT takes a layer before the head of a classifier for one: it looks at the ends of names."""
+    classifies = type(model).__name__.endswith(("ForSequenceClassification", "ForTokenClassification"))
+    return classifies and name.endswith(("classifier", "score")) and name not in ("classifier", "score")
 
 
 def _why_unfit(model: Any, kind: str | None, name: str, module: Any) -> str:

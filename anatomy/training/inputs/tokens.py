@@ -25,13 +25,18 @@ def ordinary_ids(config: Any) -> tuple[int, ...]:
 def vocabulary_of(config: Any) -> int:
     """Tokens that the model's text part knows. Raises RecipeError where its config does not say."""
     for part in (config.get_text_config(), config, getattr(config, "decoder", None)):
-        size = getattr(part, "vocab_size", None)
-        if isinstance(size, int):
-            return size
+        for name in _SIZES:
+            size = getattr(part, name, None)
+            if isinstance(size, int):
+                return size
     raise RecipeError(
         f"the config of '{config.model_type}' does not say how many tokens its vocabulary has.",
         hint="this model's inputs are not modelled; `anatomy show` still takes it apart",
     )
+
+
+_SIZES = ("vocab_size", "num_hash_buckets")
+"""What configs call it; a model without a vocabulary hashes characters."""
 
 
 def tokens(ids: tuple[int, ...], size: tuple[int, int]) -> Any:
