@@ -254,8 +254,11 @@ def _first(args: Any) -> torch.Tensor:
 
 def _refusal(what: str) -> RehearsalError:
     file, function, line = next(_callers(), ("?", "?", 0))
+    where = "/".join(
+        file.split("/")[-3:]
+    )  # as other sentences name it: the folder that it is installed in is no news
     return RehearsalError(
-        f"the model asks for data that only a real run has: {what} in {function} ({file}:{line}).",
+        f"the model asks for data that only a real run has: {what} in {function} ({where}:{line}).",
         hint="this architecture cannot be rehearsed truthfully yet; `anatomy show` still counts it",
     )
 

@@ -20,7 +20,7 @@ def coverage_document(
     said = "Each pair of a task and a model type that transformers' Auto mappings have, in its default config or the least "
     said += f"correction of it that is valid: built, taken apart, and a step of {SEQ_LEN} tokens rehearsed."
     if layers is not None:
-        said += f" No part of a model had more than {layers} layers."
+        said += f" No part of a model had more than {layers} layers, but where a description needs all of its own."
     blocks: list[Block] = [
         Sentence(text=said),
         _summary(rows),
