@@ -18,8 +18,9 @@ def settle_media(model: Any, origin: Origin, recipe: Recipe, chosen: Collection[
     Raises RecipeError where images were asked for and the model takes none, or they cannot be made.
     """
     from anatomy.source.beside import read_preprocessor
-    from anatomy.training.inputs.media import media_of, medium_of, needs_media, reads_text
+    from anatomy.training.inputs.media import media_of, medium_of, needs_media
     from anatomy.training.inputs.processors import PREPROCESSOR
+    from anatomy.training.inputs.tokens import reads_text
 
     named = sorted({"images", "image_size", "audio_seconds"} & set(chosen))
     if medium_of(model) is None:

@@ -57,7 +57,7 @@ def test_every_pass_on_the_cpu():
     assert replay(found.recorded).peak_requested_bytes == pytest.approx(found.peak_allocated_bytes, rel=0.01)
     assert found.peak_rss_bytes > 10**8
     assert (found.peak_reserved_bytes, found.peak_device_bytes, found.context_bytes) == (None, None, None)
-    assert {r.phase for r in found.phases} == set(Phase)
+    assert {r.phase for r in found.phases} == set(Phase) - {Phase.EVALUATION}
     assert any(kernel.name == "aten::mm" for kernel in found.kernels)
     assert [stage.split(":")[0] for stage in told] == [
         f"making the model on {found.machine.name}",

@@ -116,8 +116,9 @@ trainable  50.00 M of 50.00 M parameters (100.00 %)
 chosen     method full, batch_size 2, seq_len 128
 default    add_tokens 0, optimizer adamw_torch_fused, optimizer_in_backward no, weight_decay 0.0,
            precision bf16, padded no, grad_accum 1, gradient_checkpointing non-reentrant,
-           checkpoint_every 1, checkpoint_offload no, padding_free no, attn sdpa, loss stock,
-           liger_kernels no, objective sft, label_smoothing 0.0, max_grad_norm 1.0
+           checkpoint_every 1, checkpoint_offload no, padding_free no, attn sdpa, recurrent_kernels
+           installed, loss stock, liger_kernels no, objective sft, label_smoothing 0.0,
+           max_grad_norm 1.0, eval_batches 0
 
 Assumed by the prediction
 - no padding

@@ -12,13 +12,13 @@ from typing import Any
 from anatomy.errors import AnatomyError, RecipeError
 from anatomy.training.inputs.beside import POSITIONS, PROMPT, prompt
 from anatomy.training.inputs.processors import (
-    DEFAULT_SECONDS,
     config_side,
-    feature_extractor,
     first_line,
     image_processor,
     picture_size,
 )
+from anatomy.training.inputs.sounds import sound
+from anatomy.training.inputs.tokens import reads_text
 from anatomy.training.recipe import Recipe
 
 MEDIA = "anatomy_media"
@@ -106,47 +106,6 @@ def _picture(height: int, width: int) -> Any:
     return ((rows * 7 + columns * 13 + colours * 5) % 251).astype(np.uint8)
 
 
-def _sound(model: Any, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
-    import numpy as np
-
-    try:
-        extractor = feature_extractor(model)
-    except RecipeError:
-        if reads_text(model) or "input_values" not in inspect.signature(model.forward).parameters:
-            raise
-        return _samples(model, recipe)
-    rate = getattr(extractor, "sampling_rate", _RATE)
-    window = getattr(extractor, "chunk_length", None)
-    own = float(window) if isinstance(window, (int, float)) else None
-    seconds = recipe.audio_seconds or own or DEFAULT_SECONDS
-    why = (
-        "as asked"
-        if recipe.audio_seconds
-        else "the extractor's own window"
-        if own
-        else "a length that nothing states"
-    )
-    silence = np.zeros(int(rate * seconds), dtype=np.float32)
-    accepted = inspect.signature(type(extractor).__call__).parameters
-    options = {"return_attention_mask": True} if "return_attention_mask" in accepted else {}
-    made = extractor(silence, sampling_rate=rate, return_tensors="pt", **options)
-    return made, f"{seconds:g} seconds of audio a sequence ({why})"
-
-
-def _samples(model: Any, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
-    """Samples alone, without an extractor: what a model that reads them takes, whose type transformers has none for."""
-    import torch
-
-    encoder = getattr(model.config, "encoder_config", model.config)
-    rate = getattr(encoder, "sample_rate", _RATE)
-    seconds = recipe.audio_seconds or DEFAULT_SECONDS
-    why = "as asked" if recipe.audio_seconds else "a length that nothing states"
-    words = f"{seconds:g} seconds of audio a sequence ({why}), not from its extractor"
-    return {"input_values": torch.zeros((1, int(rate * seconds)))}, words
-
-
-_RATE = 16_000
-"""Samples a second of speech, where nothing states how many."""
 USUAL_SIDE = 224
 """Pixels of a side of ImageNet's pictures, on which classifiers are trained."""
 
@@ -163,7 +122,7 @@ MEDIUMS: tuple[Medium, ...] = (
         features="get_audio_features",
         token=("audio_token_id", "audio_token_index"),
         added=True,
-        make=_sound,
+        make=sound,
     ),
 )
 
@@ -283,11 +242,6 @@ def _features(out: Any) -> tuple[Any, ...]:
     if found is None:
         found = getattr(out, "last_hidden_state", out)
     return (found,) if isinstance(found, torch.Tensor) else tuple(found)
-
-
-def reads_text(model: Any) -> bool:
-    """Whether the model takes token ids, so that it can be trained without media."""
-    return "input_ids" in inspect.signature(model.forward).parameters
 
 
 def needs_media(model: Any) -> bool:

@@ -61,6 +61,21 @@ def feature_extractor(model: Any) -> Any:
     return _made(cls, preprocessor_of(model) or _mel_bins(model))
 
 
+def only_frames(model: Any, features: Any) -> Any:
+    """The features [1, mel bins, frames] that fill an encoder whose table of positions takes no other number of frames.
+
+    None where the extractor's window is the encoder's, as with every Whisper that is published, and for other encoders.
+    """
+    import torch
+
+    for config in (getattr(model.config, "audio_config", None), model.config):
+        positions, bins = (getattr(config, name, None) for name in ("max_source_positions", "num_mel_bins"))
+        if isinstance(positions, int) and isinstance(features, torch.Tensor) and features.shape[1] == bins:
+            frames = 2 * positions  # the stem's second convolution halves the number of frames
+            return None if frames == features.shape[-1] else torch.zeros((1, bins, frames))
+    return None
+
+
 def preprocessor_of(model: Any) -> Mapping[str, Any]:
     """The checkpoint's preprocessor settings; empty where none are known."""
     settings: Mapping[str, Any] = getattr(model, PREPROCESSOR, None) or {}

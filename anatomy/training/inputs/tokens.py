@@ -1,5 +1,6 @@
 """Token ids that mean nothing special: no padding, no end-of-text in the middle; and placeholders where they are meant."""
 
+import inspect
 from typing import Any
 
 from anatomy.errors import RecipeError
@@ -45,3 +46,8 @@ def tokens(ids: tuple[int, ...], size: tuple[int, int]) -> Any:
 
     cycle = torch.tensor(ids, dtype=torch.int64)
     return cycle[torch.arange(size[0] * size[1]) % len(ids)].view(size)
+
+
+def reads_text(model: Any) -> bool:
+    """Whether the model takes token ids, so that it can be trained without media."""
+    return "input_ids" in inspect.signature(model.forward).parameters
