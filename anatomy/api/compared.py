@@ -78,10 +78,9 @@ def compare(
     on = None if gpu is None else lookup(gpu)
     tell = progress or silence
     tell(f"reading {run.reference}")
-    blueprint = trainable_description(run.reference, run.overrides, run.revision)
-    comparing = _Comparing(
+    return _Comparing(
         run=run,
-        blueprint=blueprint,
+        blueprint=trainable_description(run.reference, run.overrides, run.revision),
         base=base,
         options=options,
         chosen=settled,
@@ -89,8 +88,7 @@ def compare(
         gpu=on,
         trust_remote_code=trust_remote_code,
         tell=tell,
-    )
-    return comparing.comparison()
+    ).comparison()
 
 
 def _axes(
