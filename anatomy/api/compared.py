@@ -75,17 +75,16 @@ def compare(
     settled = {*in_base, *options, *(name for name, values in named.items() if values is not None)}
     if run.config is not None:
         run.config.check_chosen(settled)
-    on = None if gpu is None else lookup(gpu)
     tell = progress or silence
     tell(f"reading {run.reference}")
     return _Comparing(
         run=run,
+        gpu=None if gpu is None else lookup(gpu),
         blueprint=trainable_description(run.reference, run.overrides, run.revision),
         base=base,
         options=options,
         chosen=settled,
         axes=axes,
-        gpu=on,
         trust_remote_code=trust_remote_code,
         tell=tell,
     ).comparison()
