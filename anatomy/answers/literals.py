@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from anatomy.answers.values import remember, remembered
@@ -15,7 +16,10 @@ _MAKERS = ("tensor", "as_tensor", "asarray")
 
 @contextmanager
 def literals_known() -> Iterator[None]:
-    """Meanwhile scalars are written with their values where they are known, and `torch.tensor([1, 2], device="meta")` makes a tensor whose values are known (see `Values`)."""
+    """Meanwhile scalars are written with their values where they are known, and tensors made of numbers have values.
+
+    See `Values`: after `torch.tensor([1, 2], device="meta")` the two numbers are known.
+    """
     with ExitStack() as stack:
         for name in _MAKERS:
             stack.enter_context(patch.object(torch, name, _remembering(getattr(torch, name))))
@@ -39,7 +43,8 @@ def _remembering(make: Callable[..., torch.Tensor]) -> Callable[..., torch.Tenso
         if out.device.type == "meta" and not isinstance(data, torch.Tensor):
             known = tree_map_only(torch.Tensor, _number, data)
             if not any(number is None for number in tree_leaves(known)):
-                remember(out, make(known, *args, **{**kwargs, "device": "cpu"}))
+                with _disable_current_modes():  # a recorder of host memory shall not take it for the run's
+                    remember(out, make(known, *args, **{**kwargs, "device": "cpu"}))
         return out
 
     return made
