@@ -13,9 +13,14 @@ ORDER = (
     *("errors", "units", "dtypes", "ggml", "versions", "blueprint", "older", "source"),
     *("architecture", "formats", "inference", "memory"),
     *("answers", "training", "rehearsal", "hardware", "planning", "trainers", "profiling", "validation"),
-    *("report", "render", "api", "coverage", "integrations", "cli", "__main__"),
+    *("report", "render", "api", "coverage", "integrations", "tui", "cli", "__main__"),
 )
-FORBIDDEN = {("architecture", "source"), ("cli", "integrations")}
+FORBIDDEN = {
+    ("architecture", "source"),
+    ("cli", "integrations"),
+    ("tui", "integrations"),
+    ("tui", "coverage"),
+}
 """Beyond the order: the anatomy of a model does not know where its description came from; commands stand beside
 what runs inside the user's own program."""
 PURE = (
@@ -91,3 +96,8 @@ def test_the_test_itself_sees_imports():
     """The walk finds imports inside functions and under TYPE_CHECKING."""
     assert "architecture" in rooms_used(Path("api/staged.py"))
     assert "torch" in {name.split(".")[0] for name in imported(Path("hardware/detect.py"))}
+
+
+def test_only_the_terminal_interface_imports_textual():
+    users = {room_of(m) for m in MODULES if "textual" in {name.split(".")[0] for name in imported(m)}}
+    assert users <= {"tui"}
