@@ -39,7 +39,7 @@ def plan_own(
 
     Raises ArchitectureError, RecipeError, RehearsalError.
     """
-    from anatomy.api.planned import assumed_of, target_of
+    from anatomy.api.planned import assumed_of, owned_of, target_of
     from anatomy.architecture.own import build_own
     from anatomy.architecture.tree import module_components
     from anatomy.planning.plan import ModelName, Plan, place, steady_state
@@ -80,6 +80,7 @@ def plan_own(
         assumptions=(*assumed_of(rehearsal, stands_for, gpu), *notes),
         not_modelled=rehearsal.not_modelled,
         versions=rehearsal.versions,
+        owned=owned_of(rehearsal),
     )
 
 

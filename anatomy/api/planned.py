@@ -15,6 +15,7 @@ from anatomy.hardware.catalog import Gpu, all_gpus, lookup
 from anatomy.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    from anatomy.planning.modules import Owned
     from anatomy.planning.plan import Plan
     from anatomy.rehearsal.rehearse import Rehearsal
 
@@ -70,18 +71,24 @@ def plan(
         trust_remote_code=trust_remote_code,
         capability=target_of(on)[1].capability,
     )
-    return _plan(staged, run, on, tell)
+    tell("rehearsing the training step")
+    return plan_of(staged, rehearse_staged(staged, target_of(on)[1]), run, on, tell)
 
 
-def _plan(staged: Staged, run: Asked, gpu: Gpu | None, tell: Progress) -> "Plan":
-    from anatomy.planning.plan import Plan, place, steady_state
+def rehearse_staged(staged: Staged, target: Any) -> "Rehearsal":
+    """The rehearsal of a staged run, which uses its skeleton up."""
     from anatomy.rehearsal.rehearse import rehearse
+
+    return rehearse(staged.skeleton.model, staged.recipe, component_of=staged.component_of, target=target)
+
+
+def plan_of(staged: Staged, rehearsal: "Rehearsal", run: Asked, gpu: Gpu | None, tell: Progress) -> "Plan":
+    """The plan of a run that was rehearsed: its steady state, and where it fits."""
+    from anatomy.planning.plan import Plan, place, steady_state
 
     recipe = staged.recipe
     quantized = own_quantization(staged.blueprint, recipe)
-    stands_for, target = target_of(gpu)
-    tell("rehearsing the training step")
-    rehearsal = rehearse(staged.skeleton.model, recipe, component_of=staged.component_of, target=target)
+    stands_for, _ = target_of(gpu)
     tell("replaying it on each GPU")
     unlimited, notes = steady_state(rehearsal.timeline)
     found, fits = place(
@@ -113,6 +120,7 @@ def _plan(staged: Staged, run: Asked, gpu: Gpu | None, tell: Progress) -> "Plan"
         ),
         notes=(*staged.blueprint.notes, *staged.skeleton.notes),
         versions=rehearsal.versions,
+        owned=owned_of(rehearsal),
     )
 
 
@@ -123,6 +131,17 @@ def target_of(gpu: Gpu | None) -> tuple[Gpu, Any]:
     stands_for = gpu if gpu is not None and gpu.vendor == "NVIDIA" else lookup(REHEARSED_ON)
     major, minor = stands_for.compute_capability.split(".")
     return stands_for, Target(capability=(int(major), int(minor)), multiprocessors=stands_for.multiprocessors)
+
+
+def owned_of(rehearsal: "Rehearsal") -> "Owned":
+    """What a rehearsal tells of the modules that ran."""
+    from anatomy.planning.modules import Owned
+
+    return Owned(
+        owners=rehearsal.owners,
+        flops={path: (flops.model, flops.recomputed) for path, flops in rehearsal.module_flops.items()},
+        held=rehearsal.held,
+    )
 
 
 def assumed_of(rehearsal: "Rehearsal", stands_for: Gpu, asked: Gpu | None) -> tuple[str, ...]:

@@ -67,8 +67,9 @@ class LiveCast:
             recorder.adopt(buffer, module=path.rpartition(".")[0], category=Category.BUFFERS)
         for owner, parameter in found:
             recorder.adopt(parameter, module=owner, category=Category.ADAPTERS)
-        for tensor in optimizers.state_tensors(self.twin.optimizer):
-            recorder.adopt(tensor, module="", category=Category.OPTIMIZER)
+        owner_of = {id(parameter): owner for owner, parameter in found}
+        for parameter, tensor in optimizers.owned_states(self.twin.optimizer):
+            recorder.adopt(tensor, module=owner_of.get(id(parameter), ""), category=Category.OPTIMIZER)
         for tensor in self.twin.others:
             recorder.adopt(tensor, module="", category=Category.BUFFERS)
         return model

@@ -1,37 +1,16 @@
 """A planned run, module by module: what each takes at the peak, what it computes, what of it is trained."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from anatomy.memory.allocator import Replay
+from anatomy.memory.held import HeldParameter
 from anatomy.memory.timeline import Category
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HeldParameter:
-    """A parameter as the run holds it on the device."""
-
-    name: str
-    """Its name inside its module: 'weight', or of an adapter 'lora_A.default.weight'."""
-    shape: tuple[int, ...]
-    """As the run holds it: packed where it is quantized."""
-    dtype: str
-    """torch's name, e.g. 'bfloat16'; 'uint8' where 4-bit weights are packed."""
-    trainable: bool
-    """Whether it gets a gradient."""
-    adapter: bool
-    """Whether a method added it."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """One entry of `held`."""
-        return {
-            "name": self.name,
-            "shape": list(self.shape),
-            "dtype": self.dtype,
-            "trainable": self.trainable,
-            "adapter": self.adapter,
-        }
+__all__ = ["HeldParameter", "ModuleShare", "Owned", "module_shares"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,3 +39,51 @@ class ModuleShare:
             "recomputed_flops": self.recomputed_flops,
             "held": [parameter.to_dict() for parameter in self.held],
         }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Owned:
+    """What a rehearsal tells of the modules that ran."""
+
+    owners: Mapping[str, str]
+    """Path of a module as it runs, inside a method's wrappers -> the bare model's module that it belongs to."""
+    flops: Mapping[str, tuple[int, int]]
+    """Path of a module as it runs -> its floating-point operations in one optimizer step, and those run again."""
+    held: Mapping[str, tuple[HeldParameter, ...]]
+    """The bare model's module -> the parameters that it holds."""
+
+
+def module_shares(replay: Replay, index: int | None, owned: Owned) -> dict[str, ModuleShare]:
+    """Each module's own share of a run, by its path in the bare model; '' for what no module owns.
+
+    `index`: the entry of the replayed trace after which blocks are counted, None for none of them. Their sum is
+    `replay.allocated[index]`.
+    """
+    peak: defaultdict[str, defaultdict[Category, int]] = defaultdict(lambda: defaultdict(int))
+    for block_id in alive_after(replay, index):
+        block = replay.timeline.blocks[block_id]
+        peak[owned.owners.get(block.module, "")][block.category] += replay.block_bytes[block_id]
+    flops: defaultdict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
+    for path, (once, again) in owned.flops.items():
+        so_far = flops[owned.owners.get(path, "")]
+        flops[owned.owners.get(path, "")] = so_far[0] + once, so_far[1] + again
+    return {
+        path: ModuleShare(
+            peak=dict(peak.get(path, {})),
+            flops=flops[path][0],
+            recomputed_flops=flops[path][1],
+            held=owned.held.get(path, ()),
+        )
+        for path in dict.fromkeys((*owned.held, *peak, *list(flops)))
+    }
+
+
+def alive_after(replay: Replay, index: int | None) -> Iterator[int]:
+    """The blocks that are in use after an entry of the trace, in the order of their birth."""
+    alive: dict[int, None] = {}
+    for entry in replay.timeline.trace[: 0 if index is None else index + 1]:
+        if entry >= 0:
+            alive[entry] = None
+        else:
+            del alive[~entry]
+    yield from alive

@@ -10,6 +10,7 @@ from anatomy.memory.allocator import Replay, replay
 from anatomy.memory.footprint import Footprint, footprint
 from anatomy.memory.timeline import Timeline
 from anatomy.planning.fit import Fit, fit_all, smallest
+from anatomy.planning.modules import ModuleShare, Owned, module_shares
 from anatomy.planning.reading import Reading
 from anatomy.planning.settings import complete
 from anatomy.planning.words import where
@@ -82,6 +83,17 @@ class Plan:
     """How the model's description was found and built."""
     versions: Mapping[str, str]
     """Installed versions of the libraries that were rehearsed."""
+    owned: Owned | None = field(default=None, repr=False)
+    """What is known of the modules that ran."""
+
+    @property
+    def modules(self) -> dict[str, ModuleShare]:
+        """Each module's own part of the allocated peak, of the computing and of the parameters, by path; '' for what
+        no module owns."""
+        if self.owned is None:
+            return {}
+        instant = self.footprint.instant
+        return module_shares(self.replay, instant.index if instant else None, self.owned)
 
     @property
     def device_bytes(self) -> int:

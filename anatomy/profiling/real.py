@@ -73,9 +73,7 @@ class RealRun:
             yield _held(book, "", Category.QUANTIZATION)
         for path, buffer in self.model.named_buffers():
             yield _held(buffer, path, Category.BUFFERS)
-        for tensor in optimizers.state_tensors(self.run.optimizer):  # some make theirs at once
-            if tensor.device.type == self.run.device:
-                yield _held(tensor, "", Category.OPTIMIZER)
+        yield from (held for held in self.states() if held.bytes)  # some make theirs at once
         if self.run.loss_so_far is not None:
             yield _held(self.run.loss_so_far, "", Category.LOGITS)
 
@@ -87,8 +85,10 @@ class RealRun:
 
     def states(self) -> Iterator[Held]:
         """Every tensor of the optimizer's state."""
-        for tensor in optimizers.state_tensors(self.run.optimizer):
-            yield _held(tensor, "", Category.OPTIMIZER)
+        paths = {id(parameter): path for path, parameter in self.model.named_parameters()}
+        for parameter, tensor in optimizers.owned_states(self.run.optimizer):
+            if tensor.device.type == self.run.device:
+                yield _held(tensor, paths.get(id(parameter), ""), Category.OPTIMIZER)
 
 
 def set_up(model: Any, recipe: Recipe, device: str, component_of: Callable[[str], str]) -> RealRun:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from anatomy.memory.held import HeldParameter
 from anatomy.rehearsal.attribution import OUTSIDE
 from anatomy.training.bottleneck import Bottleneck
 
@@ -17,20 +18,47 @@ class AdaptedNames:
         self.targets = _targets(model)
 
     def __call__(self, path: str) -> str:
-        if path == OUTSIDE:
-            return ""
+        bare, inside = self._bare(path)
+        return "adapter" if inside else "" if bare is None or path == OUTSIDE else self._component_of(bare)
+
+    def owner(self, path: str) -> str:
+        """The bare model's module to which the one at `path` belongs: itself, or what an adapter is put on.
+
+        '' for the whole, and for what stands around the model or beside it.
+        """
+        return self._bare(path)[0] or ""
+
+    def held(self, model: Any) -> dict[str, tuple[HeldParameter, ...]]:
+        """`owner` -> the parameters that it has in this model, in the model's order; tied ones where they are first met."""
+        found: dict[str, list[HeldParameter]] = {}
+        for path, parameter in model.named_parameters():
+            running, _, name = path.rpartition(".")
+            bare, inside = self._bare(running)
+            held = HeldParameter(
+                name=f"{inside}.{name}" if inside else name,
+                shape=tuple(parameter.shape),
+                dtype=str(parameter.dtype).removeprefix("torch."),
+                trainable=parameter.requires_grad,
+                adapter=bool(inside),
+            )
+            found.setdefault(bare or "", []).append(held)
+        return {owner: tuple(parameters) for owner, parameters in found.items()}
+
+    def _bare(self, path: str) -> tuple[str | None, str]:
+        """The path in the bare model, None outside of it; and inside of that what a method added, '' for the model's own."""
         if self._prefix != path and not path.startswith(f"{self._prefix}." if self._prefix else ""):
             around = not path or self._prefix.startswith(f"{path}.")
-            return "" if around else "adapter"  # PEFT's own: around the model, or beside it
-        at, bare = self._prefix, []
-        for name in filter(None, path.removeprefix(self._prefix).split(".")):
+            return None, "" if around else path  # PEFT's own: around the model, or beside it
+        names = list(filter(None, path.removeprefix(self._prefix).split(".")))
+        at, bare = self._prefix, list[str]()
+        for number, name in enumerate(names):
             held = self._holders.get(at)
             if held is not None and name != held:
-                return "adapter"
+                return ".".join(bare), ".".join(names[number:])
             if held is None:
                 bare.append(name)
             at = f"{at}.{name}" if at else name
-        return self._component_of(".".join(bare))
+        return ".".join(bare), ""
 
 
 _HELD = ("base_layer", "original_module", "model")

@@ -15,12 +15,14 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from anatomy.memory.splice import REPLACED, InseparableError, leave_out, splice
 from anatomy.memory.timeline import Category, Phase, Timeline
+from anatomy.rehearsal.adapted import AdaptedNames
 from anatomy.rehearsal.cast import RecipeCast, optimizer_assumptions
 from anatomy.rehearsal.cuda import Stage, Target
 from anatomy.rehearsal.guards import failures_named
 from anatomy.rehearsal.kernels.bitsandbytes_cuda import import_quietly
 from anatomy.rehearsal.kernels.kernel_packages import import_packages
 from anatomy.rehearsal.rehearse import STEPS, Rehearsal, Rehearsing
+from anatomy.rehearsal.rehearsed import Seen
 from anatomy.training.optimizers.build import build_optimizer
 from anatomy.training.optimizers.kinds import kind_of
 from anatomy.training.quantized.base import code_books
@@ -34,8 +36,19 @@ class OptimizerRecord:
 
     timeline: Timeline
     """Loading it, then clipping and the optimizer's phase, step by step."""
-    assumptions: tuple[str, ...]
-    not_modelled: tuple[str, ...]
+    recipe: Recipe
+    """Whose optimizer it is."""
+    seen: Seen
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What was assumed of this optimizer."""
+        return (*optimizer_assumptions(self.recipe), *self.seen.asked)
+
+    @property
+    def not_modelled(self) -> tuple[str, ...]:
+        """What is missing of this optimizer."""
+        return self.seen.not_modelled
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,10 +68,15 @@ class _Layout:
 class RunApart:
     """A run that was rehearsed with nothing in the optimizer's place; optimizers are rehearsed on what it leaves."""
 
-    def __init__(self, running: "_Running", recipe: Recipe, component_of: Callable[[str], str]) -> None:
+    def __init__(
+        self, running: "_Running", cast: RecipeCast, recipe: Recipe, component_of: Callable[[str], str]
+    ) -> None:
         self._running = running
         self._recipe = recipe
+        self._component_of = component_of
+        self._said = cast.assumed_with
         self._left = _seen(running.model)
+        self._names = AdaptedNames(running.model, component_of)
         self.rehearsal: Rehearsal = running.result(component_of)
         """Of the run without its optimizer."""
 
@@ -73,6 +91,12 @@ class RunApart:
         """The whole run's timeline. Raises InseparableError."""
         return splice(self.rehearsal.timeline, self._running.optimizer_made_at, record.timeline)
 
+    def whole(self, record: OptimizerRecord, recipe: Recipe) -> Rehearsal:
+        """The rehearsal of `recipe`: this run's, with the optimizer of `record`. Raises InseparableError."""
+        running = self._running
+        joined = running.result(self._component_of, self._said(recipe), record.seen)
+        return replace(joined, timeline=self.with_optimizer(record))
+
     def rehearse_optimizer(self, recipe: Recipe) -> OptimizerRecord:
         """Two steps of `recipe`'s optimizer on this run's parameters and gradients.
 
@@ -85,6 +109,7 @@ class RunApart:
         if kind_of(recipe.optimizer).in_backward or recipe.optimizer_in_backward:
             raise InseparableError("the optimizer steps in backward")
         solo = Rehearsing(running.cast, running.stage.next(), running.device)
+        solo.attribution.watch(model)
         given = _Given(solo)
         with solo.on_stage() as stack:
             scaler = self._scaler()
@@ -101,9 +126,9 @@ class RunApart:
                 raise InseparableError("the optimizer shares bitsandbytes' code books with the run")
             solo.recorder.close()
         return OptimizerRecord(
-            timeline=leave_out(solo.ledger.timeline(lambda _: "", {}), given.blocks),
-            assumptions=(*optimizer_assumptions(recipe), *solo.recorder.questions.assumed),
-            not_modelled=solo.unknown(),
+            timeline=leave_out(solo.ledger.timeline(self._names, {}), given.blocks),
+            recipe=recipe,
+            seen=solo.seen(),
         )
 
     def _check_model(self) -> None:
@@ -156,13 +181,16 @@ def rehearse_apart(
         import_quietly()
     import_packages(recipe, target or Target())
     recipe = replace(recipe, optimizer="sgd", optim_args=None, optim_target_modules=None)  # it says nothing
-    running = _Running(_Unoptimized(model, recipe, "meta"), Stage(target=target or Target()), "meta")
+    cast = _Unoptimized(model, recipe, "meta")
+    running = _Running(cast, Stage(target=target or Target()), "meta")
     running.run(STEPS)
-    return RunApart(running, recipe, component_of)
+    return RunApart(running, cast, recipe, component_of)
 
 
 class _Placeholder:
-    """Where an optimizer would be. A GradScaler reads `param_groups`."""
+    """Where an optimizer would be. A GradScaler reads `param_groups`, and asks nothing of one that looks for overflows itself."""
+
+    _step_supports_amp_scaling = True
 
     def __init__(self, model: Any) -> None:
         self.param_groups = [{"params": [p for p in model.parameters() if p.requires_grad]}]

@@ -49,6 +49,10 @@ class Attribution:
         """Where a module stands in the watched model, or None."""
         return self._paths.get(id(module)) if isinstance(module, nn.Module) else None
 
+    def owner_of(self, parameter: Any) -> str:
+        """Path of the module that holds a parameter of the watched model; OUTSIDE for any other tensor."""
+        return self._parameter_owner.get(id(parameter), OUTSIDE)
+
     def __enter__(self) -> "Attribution":
         self._hooks = forward_hooks(self._enter, self._leave)
         return self

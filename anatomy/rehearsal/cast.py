@@ -77,13 +77,6 @@ class RecipeCast:
         self.recipe = recipe
         self.eager = recipe.attn == "eager"
         self.batch = pairs(model, recipe) if recipe.objective == "dpo" else plan_batch(model, recipe)
-        self.batch_assumptions = (
-            *self.batch.assumptions,
-            *adapter_assumptions(recipe),
-            *optimizer_assumptions(recipe),
-            *loss_assumptions(recipe),
-            *evaluation_assumptions(recipe),
-        )
         self.evaluation = evaluation_of(model, recipe)
         self.not_modelled = ("what DPOTrainer logs beside its loss",) * (recipe.objective == "dpo")
         self.base_count = sum(int(p.numel()) for p in unique_parameters(model))
@@ -92,6 +85,20 @@ class RecipeCast:
             quantization.swap_linears(model, recipe)
         elif recipe.dequantize is False:
             keep_packed(model)
+
+    @property
+    def batch_assumptions(self) -> tuple[str, ...]:
+        return self.assumed_with(self.recipe)
+
+    def assumed_with(self, recipe: Recipe) -> tuple[str, ...]:
+        """`batch_assumptions` with the optimizer of `recipe`."""
+        return (
+            *self.batch.assumptions,
+            *adapter_assumptions(recipe),
+            *optimizer_assumptions(recipe),
+            *loss_assumptions(recipe),
+            *evaluation_assumptions(recipe),
+        )
 
     def load(self, recorder: Recorder) -> Any:
         """The weights arrive on the device, one module after the other, then what the method adds."""

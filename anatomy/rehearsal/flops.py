@@ -5,7 +5,7 @@ elementwise work counts nothing, as in torch.utils.flop_counter.FlopCounterMode.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -33,31 +33,51 @@ class Flops:
         return Flops(model=self.model * wanted // counted, recomputed=self.recomputed * wanted // counted)
 
 
+def total(parts: Iterable[Flops]) -> Flops:
+    """Several, added up."""
+    parts = tuple(parts)
+    return Flops(
+        model=sum(flops.model for flops in parts), recomputed=sum(flops.recomputed for flops in parts)
+    )
+
+
+Key = tuple[int, bool, str]
+"""A step, whether forward is run again, and the path of the module at work."""
+
+
 class FlopCounter:
-    """Adds up FLOPs by step, recomputation apart."""
+    """Adds up FLOPs by step and module, recomputation apart."""
 
     def __init__(self) -> None:
-        self._counted: Counter[tuple[int, bool]] = Counter()
+        self._counted: Counter[Key] = Counter()
 
-    def count(self, func: Any, args: Any, kwargs: Any, out: Any, *, step: int, recomputed: bool) -> None:
-        """Add what one call of an operator costs."""
+    def count(self, func: Any, args: Any, kwargs: Any, out: Any, key: Callable[[], "Key"]) -> None:
+        """Add what one call of an operator costs, under `key()` where it costs anything."""
         formula = _FORMULAS.get(_name(func)) or flop_registry.get(func.overloadpacket)
         if formula is not None:
             args = [a for a in args if not isinstance(a, torch.dtype)]  # of mm.dtype, which no formula knows
-            self._counted[step, recomputed] += int(formula(*args, **kwargs, out_val=out))
+            self._counted[key()] += int(formula(*args, **kwargs, out_val=out))
 
-    def so_far(self) -> Counter[tuple[int, bool]]:
+    def so_far(self) -> Counter["Key"]:
         """All that was counted, to be subtracted from what will be."""
         return self._counted.copy()
 
-    def repeat(self, counted: Counter[tuple[int, bool]], times: int) -> None:
+    def repeat(self, counted: Counter["Key"], times: int) -> None:
         """Add a difference of two counts, as many times."""
         for key, flops in counted.items():
             self._counted[key] += flops * times
 
     def of(self, step: int) -> Flops:
         """What one step came to."""
-        return Flops(model=self._counted[step, False], recomputed=self._counted[step, True])
+        return total(self.by_module(step).values())
+
+    def by_module(self, step: int) -> dict[str, Flops]:
+        """What one step came to, by the path of the module at work; '' outside every module."""
+        paths = {path: None for number, _, path in self._counted if number == step}
+        return {
+            path: Flops(model=self._counted[step, False, path], recomputed=self._counted[step, True, path])
+            for path in paths
+        }
 
 
 def _grouped_mm(a: torch.Tensor, b: torch.Tensor, *args: Any, **kwargs: Any) -> int:

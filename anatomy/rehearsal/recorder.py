@@ -144,8 +144,11 @@ class Recorder(TorchDispatchMode):
         self._open = False
 
     def _count(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+        self.flops.count(func, args, kwargs, out, self._at_work)
+
+    def _at_work(self) -> tuple[int, bool, str]:
         again = self._ledger.phase is Phase.BACKWARD and self._attribution.in_module
-        self.flops.count(func, args, kwargs, out, step=self._ledger.step, recomputed=again)
+        return self._ledger.step, again, self._attribution.where()[0]
 
     def _expand(self, func: Any, args: Any, kwargs: Any) -> Any:
         program = self._kernels.expansion(func)

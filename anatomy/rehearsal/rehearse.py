@@ -1,8 +1,8 @@
 """The dress rehearsal: load, apply the recipe, run real training steps on meta, keep the record."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -10,12 +10,12 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 from anatomy.answers.literals import literals_known
-from anatomy.memory.timeline import Category, Phase, Timeline
+from anatomy.memory.timeline import Category, Phase
 from anatomy.rehearsal.adapted import AdaptedNames
 from anatomy.rehearsal.attribution import Attribution, phase_of_loss
 from anatomy.rehearsal.cast import Cast, RecipeCast, unique_parameters
 from anatomy.rehearsal.cuda import Stage, Target, acting
-from anatomy.rehearsal.flops import Flops
+from anatomy.rehearsal.flops import Flops, total
 from anatomy.rehearsal.guards import failures_named, without_garbage_collection
 from anatomy.rehearsal.kernels.bitsandbytes_cuda import (
     import_quietly,
@@ -30,6 +30,7 @@ from anatomy.rehearsal.kernels.recurrent.fused import implementations
 from anatomy.rehearsal.ledger import Ledger
 from anatomy.rehearsal.loops.turns import stood_for
 from anatomy.rehearsal.recorder import Recorder
+from anatomy.rehearsal.rehearsed import Rehearsal, Seen
 from anatomy.training.evaluation import Evaluation
 from anatomy.training.losses.fused import imported_functions
 from anatomy.training.optimizers import build as optimizers
@@ -38,30 +39,12 @@ from anatomy.training.step import Batch, step, unwrapped
 from anatomy.units import format_bytes
 from anatomy.versions import installed
 
+__all__ = ["MICRO_BATCHES", "STEPS", "Rehearsal", "Rehearsing", "rehearse", "rehearse_cast"]
+
 MICRO_BATCHES = 3
 """Micro-batches of a step to rehearse at most: from the second on, gradients are there and each is like the last."""
 STEPS = 2
 """Steps to rehearse: in the first there are no optimizer states during backward, in the second there are."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rehearsal:
-    """What a rehearsed run did, and what had to be assumed."""
-
-    timeline: Timeline
-    total_parameters: int
-    """Parameters of the model with its adapters; tied ones once, quantized ones at their logical number."""
-    trainable_parameters: int
-    targets: tuple[str, ...]
-    """Last names of the modules that got adapters, e.g. ('down_proj', 'q_proj')."""
-    assumptions: tuple[str, ...]
-    not_modelled: tuple[str, ...]
-    versions: Mapping[str, str]
-    """Installed versions of the libraries that were rehearsed."""
-    flops: Flops
-    """Of one optimizer step, all its micro-batches together."""
-    paged_bytes: int = 0
-    """Optimizer states in unified memory, off the device until they are touched."""
 
 
 def rehearse(
@@ -158,8 +141,9 @@ class Rehearsing:
     def equip(self, make_optimizer: Callable[[], Any], stack: ExitStack) -> Any:
         """The optimizer, with the states that it has from the beginning written down."""
         optimizer = make_optimizer()
-        for state in optimizers.state_tensors(optimizer):
-            self.recorder.adopt(state, module="", category=Category.OPTIMIZER)
+        for parameter, state in optimizers.owned_states(optimizer):
+            owner = self.attribution.owner_of(parameter)
+            self.recorder.adopt(state, module=owner, category=Category.OPTIMIZER)
         self.label_states(optimizer)
         stack.enter_context(paged_off_device())
         if self.device == "meta":
@@ -201,9 +185,10 @@ class Rehearsing:
 
     def label_states(self, optimizer: Any) -> None:
         """Say of every state that is there that it is one."""
-        for tensor in optimizers.state_tensors(optimizer):
+        for parameter, tensor in optimizers.owned_states(optimizer):
             if not getattr(tensor, "is_paged", False):  # torch.tensor() on meta is seen here at first
-                self.recorder.place(tensor, module="", category=Category.OPTIMIZER)
+                owner = self.attribution.owner_of(parameter)
+                self.recorder.place(tensor, module=owner, category=Category.OPTIMIZER)
         self.stage.paged = paged_states(optimizer)
 
     def _recomputing(self, inside: bool) -> None:
@@ -214,7 +199,24 @@ class Rehearsing:
         if self.ledger.phase in (Phase.FORWARD, Phase.LOSS):
             self.ledger.enter(phase_of_loss(inside), self.number)
 
-    def result(self, component_of: Callable[[str], str]) -> Rehearsal:
+    def seen(self) -> Seen:
+        """What came up so far, beside the blocks."""
+        return Seen(
+            asked=tuple(self.recorder.questions.assumed),
+            unknown=dict(self.stage.unknown),
+            paged=self.stage.paged,
+            flops=self.recorder.flops.by_module(self.number),
+        )
+
+    def result(
+        self,
+        component_of: Callable[[str], str],
+        batch_assumptions: tuple[str, ...] | None = None,
+        beside: Seen | None = None,
+    ) -> Rehearsal:
+        """What there is to tell; `beside`: what came up in a rehearsal of its optimizer alone."""
+        seen = self.seen() if beside is None else self.seen().joined(beside)
+        flops = self._flops(seen)
         trainable = [p for p in unique_parameters(self.model) if p.requires_grad]
         versions = installed()
         adapted = AdaptedNames(self.model, component_of)
@@ -226,44 +228,33 @@ class Rehearsing:
             trainable_parameters=sum(p.numel() for p in trainable),
             targets=adapted.targets,
             assumptions=(
-                *self.cast.batch_assumptions,
-                *self.recorder.questions.assumed,
+                *(self.cast.batch_assumptions if batch_assumptions is None else batch_assumptions),
+                *seen.asked,
                 *self._kernels(),
                 *self.loops,
                 *self.cast.weight_assumptions(self.model),
                 *self._repeated(),
-                *self._paged(),
+                *_paged(seen),
                 *_fused_targets(adapted.targets),
             ),
             not_modelled=(
                 "generation and saving" if self.prepared.evaluation else "evaluation, generation and saving",
                 *NOT_MODELLED,
                 *self.cast.not_modelled,
-                *self.unknown(),
+                *seen.not_modelled,
             ),
             versions=versions,
-            flops=self._flops(),
-            paged_bytes=self.stage.paged[0],
+            flops=total(flops.values()),
+            paged_bytes=seen.paged[0],
+            owners={path: adapted.owner(path) for path, _ in self.model.named_modules()},
+            module_flops=flops,
+            held=adapted.held(self.model),
         )
 
-    def _flops(self) -> Flops:
+    def _flops(self, seen: Seen) -> dict[str, Flops]:
         """Of the last step; micro-batches are alike, so those that were not rehearsed cost the same."""
         rehearsed = min(self.cast.grad_accum, MICRO_BATCHES)
-        return self.recorder.flops.of(self.number).times(self.cast.grad_accum, rehearsed)
-
-    def unknown(self) -> tuple[str, ...]:
-        scratch = [f"scratch of {op}: {reason}" for op, reason in self.stage.unknown.items()]
-        return (*scratch, _PAGED) if self.stage.paged[0] else tuple(scratch)
-
-    def _paged(self) -> tuple[str, ...]:
-        total, at_once = self.stage.paged
-        if not total:
-            return ()
-        return (
-            f"{format_bytes(total)} of optimizer states are in unified memory, outside torch's allocator: each step "
-            f"touches all of them, at most {format_bytes(at_once)} (one parameter's) at a time, and they stay on the device "
-            "as long as it has room",
-        )
+        return {path: flops.times(self.cast.grad_accum, rehearsed) for path, flops in seen.flops.items()}
 
     def _repeated(self) -> tuple[str, ...]:
         if self.cast.grad_accum <= MICRO_BATCHES:
@@ -284,7 +275,17 @@ NOT_MODELLED: tuple[str, ...] = (
     "several devices",
     "fragmentation from batches of other lengths",
 )
-_PAGED = "pages of a paged optimizer's states that are on the device while it steps"
+
+
+def _paged(seen: Seen) -> tuple[str, ...]:
+    total_bytes, at_once = seen.paged
+    if not total_bytes:
+        return ()
+    return (
+        f"{format_bytes(total_bytes)} of optimizer states are in unified memory, outside torch's allocator: each step "
+        f"touches all of them, at most {format_bytes(at_once)} (one parameter's) at a time, and they stay on the device "
+        "as long as it has room",
+    )
 
 
 def _fused_targets(targets: tuple[str, ...]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from unittest.mock import patch
 import torch
 
 from anatomy.errors import RehearsalError
+from anatomy.rehearsal.flops import Key
 from anatomy.rehearsal.loops.skipped import SkippedOutputs, SkippedStates, apart, unseen
 from anatomy.rehearsal.loops.table import TOKEN_LOOPS, TokenLoop
 
@@ -73,7 +74,7 @@ class _Moment(NamedTuple):
     """A place in the record."""
 
     length: int
-    flops: Counter[tuple[int, bool]]
+    flops: Counter[Key]
 
 
 class _Turns:

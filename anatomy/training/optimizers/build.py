@@ -1,5 +1,6 @@
 """The optimizer that Hugging Face's Trainer would make, made by the Trainer's own code."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -102,19 +103,26 @@ def _in_backward(trainer: Any) -> Any:
 
 def state_tensors(optimizer: Any) -> list[Any]:
     """Every tensor in an optimizer's state, whatever shape the state has."""
+    return [tensor for _, tensor in owned_states(optimizer)]
+
+
+def owned_states(optimizer: Any) -> Iterator[tuple[Any, Any]]:
+    """Every tensor in an optimizer's state with the parameter that it is kept for; None where that is not said."""
     from anatomy.training.optimizers.in_backward import held_by
 
-    found: list[Any] = []
     for part in held_by(optimizer):
+        for key, value in part.state.items():
+            owner = key if hasattr(key, "requires_grad") else None  # else a name of the state's own
+            yield from ((owner, tensor) for tensor in _tensors(value))
         # AdaLOMO keeps its moments beside a state that stays empty.
-        _collect([part.state, *(getattr(part, name, None) for name in _BESIDE)], found)
-    return found
+        for name in _BESIDE:
+            yield from ((None, tensor) for tensor in _tensors(getattr(part, name, None)))
 
 
 _BESIDE = ("exp_avg_sq", "exp_avg_sq_row", "exp_avg_sq_col")
 
 
-def _collect(value: Any, found: list[Any]) -> None:
+def _tensors(value: Any) -> Iterator[Any]:
     import torch
 
     stack = [value]
@@ -124,7 +132,7 @@ def _collect(value: Any, found: list[Any]) -> None:
             parts = value.__tensor_flatten__()[0] if hasattr(value, "__tensor_flatten__") else ()
             stack += [getattr(value, part) for part in parts]  # torchao's codes and scales
             if not parts:
-                found.append(value)
+                yield value
         elif isinstance(value, dict):
             stack += value.values()
         elif isinstance(value, (list, tuple)):
