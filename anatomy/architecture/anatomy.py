@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from anatomy.architecture.active import active_parameters
 from anatomy.architecture.adapter import AdapterFacts, describe_adapter, parts_of_adapter, shapes_of
 from anatomy.architecture.components import COMPONENTS
 from anatomy.architecture.facts import Facts, facts_from_config, named_dtype, prediction_layers, quantization
@@ -66,6 +67,11 @@ class Anatomy:
         return self.tree.parameters
 
     @property
+    def active(self) -> int | None:
+        """Parameters that one token uses, where it goes to some of the experts; None without such."""
+        return active_parameters(self.tree, self.facts)
+
+    @property
     def by_component(self) -> dict[str, int]:
         """Component -> parameters, in the order of COMPONENTS; adds up to `total`."""
         counts = self.tree.by_component()
@@ -90,6 +96,7 @@ class Anatomy:
             "facts": self.facts.to_dict(),
             "parameters": {
                 "total": self.total,
+                "active": self.active,
                 "stored": self.stored.elements if self.stored else None,
                 "by_component": self.by_component,
                 "by_dtype": self.by_dtype,

@@ -90,6 +90,8 @@ def _facts(anatomy: Anatomy) -> Iterator[tuple[str, str]]:
     yield "parameters", f"{format_count(anatomy.total)} ({anatomy.total:,})"
     for why, total in anatomy.also:
         yield "or", f"{format_count(total)} ({total:,}) {why}"
+    if (active := anatomy.active) is not None:
+        yield "active", f"{format_count(active)} ({active:,}) of a token, {_routing(anatomy.facts)}"
     if anatomy.adapter is None:
         yield "class", anatomy.architecture or "not built: counted from the checkpoint's headers"
     else:
@@ -126,6 +128,10 @@ def _shape_facts(facts: ModelFacts) -> Iterator[tuple[str, str]]:
         value = getattr(facts, name)
         if value is not None:
             yield title, f"{value:,}" + (" tokens" if name == "context" else "")
+
+
+def _routing(facts: ModelFacts) -> str:
+    return f"which goes to {facts.experts_active} of {facts.experts} routed experts"
 
 
 def _kinds(kinds: Sequence[str]) -> str:
