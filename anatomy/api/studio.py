@@ -107,7 +107,12 @@ class Studio:
         """The run without its optimizer: one that was kept, or a new one."""
         from anatomy.rehearsal.apart import rehearse_apart
 
-        key = replace(recipe, **_NO_OPTIMIZER), str(dict(recipe.peft)), frozenset({*chosen} - _NO_OPTIMIZER.keys()), target
+        key = (
+            replace(recipe, **_NO_OPTIMIZER),
+            str(dict(recipe.peft)),
+            frozenset({*chosen} - _NO_OPTIMIZER.keys()),
+            target,
+        )
         if key not in self._runs:
             staged = self._stage(run, recipe, chosen, target, tell)
             tell("rehearsing the training step")
