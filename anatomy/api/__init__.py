@@ -6,6 +6,7 @@ Each verb's module is imported once the verb is asked for; torch, transformers a
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from anatomy.api.at_hand import AtHand, at_hand, saved_runs
     from anatomy.api.compared import compare
     from anatomy.api.configured import read_config
     from anatomy.api.description import Progress, load, show
@@ -17,16 +18,19 @@ if TYPE_CHECKING:
     from anatomy.api.optimizer_table import optimizers
     from anatomy.api.planned import REHEARSED_ON, plan
     from anatomy.api.profiled import profile
+    from anatomy.api.studio import Studio
     from anatomy.api.validated import find_grid, validate, validate_records
 
 __all__ = [
-    "REHEARSED_ON", "Examined", "Progress", "check_export", "compare", "diff", "env", "examine", "export", "find_grid",
-    "frame", "frame_records", "gpus", "load", "models", "optimizers", "plan", "profile", "read_config", "show",
+    "REHEARSED_ON", "AtHand", "Examined", "Progress", "Studio", "at_hand", "check_export", "compare", "diff", "env", "examine", "export", "find_grid",
+    "frame", "frame_records", "gpus", "load", "models", "optimizers", "plan", "profile", "read_config", "saved_runs",
+    "show",
     "tokenizer_beside",
     "validate", "validate_records",
 ]  # fmt: skip
 
 _HOMES = {
+    "at_hand": ("AtHand", "at_hand", "saved_runs"),
     "compared": ("compare",),
     "configured": ("read_config",),
     "description": ("Progress", "load", "show"),
@@ -38,6 +42,7 @@ _HOMES = {
     "optimizer_table": ("optimizers",),
     "planned": ("REHEARSED_ON", "plan"),
     "profiled": ("profile",),
+    "studio": ("Studio",),
     "validated": ("find_grid", "validate", "validate_records"),
 }
 """Module -> what it gives."""
