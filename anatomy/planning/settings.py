@@ -191,6 +191,12 @@ def settings_in_use(recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def needed(name: str, recipe: Recipe) -> str:
+    """What a setting that means nothing for the recipe needs: 'a 4-bit base (qlora, nf4 or fp4)'; '' for one in use."""
+    makes_sense, what = _NEEDS.get(name, (lambda _: True, ""))
+    return "" if makes_sense(recipe) else what
+
+
 def recipe_to_toml(recipe: Recipe) -> str:
     """Every setting as TOML, readable by `recipe_from_toml`. What is not set (None) stands as a comment."""
     lines = []
