@@ -131,6 +131,11 @@ def _layer(layer: Any, latent: int | None) -> LayerCache | None:
     ]
     if not kept and not states:
         return None
+    if kept and kept[0].shape[-2] != TOKENS:
+        raise ArchitectureError(
+            f"Of {TOKENS} tokens its layers keep keys of {kept[0].shape[-2]}: what comes on top of a text is not known here.",
+            hint="the size of the weights is known without it: leave --kv-cache out",
+        )
     return LayerCache(
         kind=_kind(layer, kept, states, latent),
         token_elements=sum(tensor.numel() for tensor in kept) // TOKENS,

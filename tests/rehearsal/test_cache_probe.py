@@ -142,6 +142,19 @@ def test_what_a_cache_keeps_in_a_way_of_its_own_is_refused(monkeypatch):
         kv_cache_of(skeleton_of(CONFIGS["grouped"]))
 
 
+def test_tokens_of_the_models_own_are_not_taken_for_the_texts():
+    """CPM-Ant puts 32 prompt tokens before every text: five times as much for each of eight tokens would be wrong."""
+    config = {
+        "model_type": "cpmant",
+        "vocab_size": 64,
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "dim_ff": 48,
+    }
+    with pytest.raises(ArchitectureError, match="Of 8 tokens its layers keep keys of 40"):
+        kv_cache_of(skeleton_of({**config, "num_attention_heads": 2, "dim_head": 16}))
+
+
 @pytest.mark.parametrize("model", ["google-bert/bert-base-uncased", "google/vit-base-patch16-224"])
 def test_what_writes_no_text_keeps_no_cache(model):
     with pytest.raises(ArchitectureError, match="keeps no cache"):
