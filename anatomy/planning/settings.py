@@ -191,21 +191,27 @@ def settings_in_use(recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def needed(name: str, recipe: Recipe) -> str:
+    """What a setting that means nothing for the recipe needs: 'a 4-bit base (qlora, nf4 or fp4)'; '' for one in use."""
+    makes_sense, what = _NEEDS.get(name, (lambda _: True, ""))
+    return "" if makes_sense(recipe) else what
+
+
 def recipe_to_toml(recipe: Recipe) -> str:
     """Every setting as TOML, readable by `recipe_from_toml`. What is not set (None) stands as a comment."""
     lines = []
     for name, value in recipe.to_dict().items():
-        lines.append(f"# {name} is not set" if value is None else f"{name} = {_as_toml(value)}")
+        lines.append(f"# {name} is not set" if value is None else f"{name} = {to_toml(value)}")
     return "\n".join(lines) + "\n"
 
 
-def _as_toml(value: Any) -> str:
-    """JSON's strings, numbers and booleans are TOML's as well, but for two ways to escape; objects are inline tables."""
+def to_toml(value: Any) -> str:
+    """A value as TOML: JSON's strings, numbers and booleans but for two ways to escape; objects are inline tables."""
     if isinstance(value, Mapping):
-        pairs = [f"{_as_toml(key)} = {_as_toml(item)}" for key, item in value.items()]
+        pairs = [f"{to_toml(key)} = {to_toml(item)}" for key, item in value.items()]
         return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_as_toml(item) for item in value)}]"
+        return f"[{', '.join(to_toml(item) for item in value)}]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

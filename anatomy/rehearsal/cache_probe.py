@@ -37,7 +37,7 @@ def kv_cache_of(skeleton: Skeleton) -> KvCache:
     latent = getattr(_text(skeleton), "kv_lora_rank", None)
     crossed = getattr(found, "cross_attention_cache", None)
     own = getattr(found, "self_attention_cache", found)
-    layers = [_layer(layer, latent) for layer in own.layers]
+    layers = _with_states(own, [_layer(layer, latent) for layer in own.layers])
     notes = []
     empty = sum(layer is None for layer in layers)
     if empty:
@@ -131,12 +131,40 @@ def _layer(layer: Any, latent: int | None) -> LayerCache | None:
     ]
     if not kept and not states:
         return None
+    if kept and kept[0].shape[-2] != TOKENS:
+        raise ArchitectureError(
+            f"Of {TOKENS} tokens its layers keep keys of {kept[0].shape[-2]}: what comes on top of a text is not known here.",
+            hint="the size of the weights is known without it: leave --kv-cache out",
+        )
     return LayerCache(
         kind=_kind(layer, kept, states, latent),
         token_elements=sum(tensor.numel() for tensor in kept) // TOKENS,
         window=getattr(layer, "sliding_window", None) if kept else None,
         state_bytes=sum(tensor.numel() * tensor.element_size() for tensor in states),
     )
+
+
+_STATES_BESIDE = frozenset(("linear_cache",))
+"""Lists of constant states, one a layer, that a cache keeps beside `layers`: MiniMaxCache's (models/minimax)."""
+
+
+def _with_states(cache: Any, layers: list[LayerCache | None]) -> list[LayerCache | None]:
+    """The layers, with the states of those that keep theirs beside them. Raises for tensors of another kind there."""
+    layers = [*layers]
+    for name, value in vars(cache).items():
+        beside = value if isinstance(value, (list, tuple)) else [value]
+        tensors = {at: one for at, one in enumerate(beside) if isinstance(one, torch.Tensor)}
+        if name == "layers" or not tensors:
+            continue
+        if name not in _STATES_BESIDE:
+            raise ArchitectureError(
+                f"Its {type(cache).__name__} keeps tensors in `{name}`, and how these grow with the context is not known here.",
+                hint=_KNOWN_KINDS,
+            )
+        layers += [None] * (len(beside) - len(layers))
+        for at, state in tensors.items():
+            layers[at] = LayerCache(kind="state", state_bytes=state.numel() * state.element_size())
+    return layers
 
 
 def _kind(layer: Any, kept: list[Any], states: list[Any], latent: int | None) -> Kind:
@@ -156,11 +184,14 @@ _KNOWN = frozenset(
 """transformers' layers of a cache whose growth is known: by every token, up to a window, or not at all (cache_utils.py)."""
 
 
+_KNOWN_KINDS = "--kv-cache knows full, sliding, latent and indexed attention, and states of constant size"
+
+
 def _check_known(layer: Any) -> None:
     if type(layer).__name__ not in _KNOWN:
         raise ArchitectureError(
             f"Its layers keep a {type(layer).__name__}, and how that grows with the context is not known here.",
-            hint="--kv-cache knows full, sliding, latent and indexed attention, and states of constant size",
+            hint=_KNOWN_KINDS,
         )
 
 

@@ -62,10 +62,15 @@ def render(document: Document, style: Style) -> str:
     console.print(title, width=min(style.width, PROSE_WIDTH))
     for block in document.blocks:
         console.print()
-        for part in _PAINTERS[type(block)](block, style):
+        for part in painted(block, style):
             console.print(part, width=max(style.width, _least_width(part)))
     text = "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
     return to_ascii(text) if style.ascii else text
+
+
+def painted(block: Block, style: Style) -> Iterator[RenderableType]:
+    """A block as rich draws it, part by part, for the style's width."""
+    yield from _PAINTERS[type(block)](block, style)
 
 
 def _heading(text: str, tone: Tone = "plain") -> Text:
@@ -189,14 +194,14 @@ def _bars(block: Bars, style: Style) -> Iterator[RenderableType]:
             Text(name),
             Text(block.show(amount)),
             Text(share_of(amount, block.total)),
-            Text(_bar(amount, longest, room), style="cyan"),
+            Text(bar(amount, longest, room), style="cyan"),
         )
     whole = share_of(block.total, block.total)
     grid.add_row(Text("total"), Text(block.show(block.total)), Text(whole), Text(""), style="bold")
     yield grid
 
 
-def _bar(amount: int, longest: int, room: int) -> str:
+def bar(amount: int, longest: int, room: int) -> str:
     """A bar to an eighth of a column; whatever is not nothing shows at least one."""
     eighths = 0 if longest == 0 else max(1, round(8 * room * amount / longest)) if amount else 0
     return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")

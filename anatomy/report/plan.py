@@ -1,6 +1,6 @@
 """What `anatomy plan` says: the answer first, then why, then what it rests on."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from anatomy.planning.fit import Fit
 from anatomy.planning.plan import Plan
@@ -38,10 +38,10 @@ FREED = "to fit after freeing cache, torch gives cached blocks back to the devic
 
 def plan_document(plan: Plan) -> Document:
     """The report on a planned run."""
-    blocks: list[Block] = [_answer(plan), _peak(plan), _where(plan)]
+    blocks: list[Block] = [answer_sentence(plan), peak_facts(plan), where_sentence(plan)]
     if plan.warnings:
         blocks.append(Notes(title="Warnings", items=plan.warnings, tone="caution"))
-    blocks += [_breakdown(plan), _fits(plan), _resting(plan), _recipe(plan)]
+    blocks += [breakdown_bars(plan), _fits(plan), _resting(plan), _recipe(plan)]
     if plan.config is not None:
         blocks.append(config_facts(plan.config, plan.recipe, plan.adapted))
     if plan.notes:
@@ -69,7 +69,8 @@ def run_line(recipe: Recipe) -> str:
     )
 
 
-def _answer(plan: Plan) -> Sentence:
+def answer_sentence(plan: Plan) -> Sentence:
+    """Whether it fits: on the GPU planned for, else the smallest that will do."""
     if len(plan.fits) == 1:
         return _answer_for(plan.fits[0])
     best = plan.smallest_fit
@@ -108,7 +109,8 @@ def _fitting(fit: Fit) -> str:
     return f"Fits on {fit.gpu} ({format_bytes(fit.memory_bytes)}) {room}"
 
 
-def _peak(plan: Plan) -> Facts:
+def peak_facts(plan: Plan) -> Facts:
+    """The three figures that are called VRAM, each by its name, and what is trained."""
     found = plan.footprint
     trainable = format_share(plan.trainable_parameters, plan.total_parameters)
     return Facts(
@@ -132,11 +134,13 @@ def _peak(plan: Plan) -> Facts:
     )
 
 
-def _where(plan: Plan) -> Sentence:
+def where_sentence(plan: Plan) -> Sentence:
+    """When and in which module the allocated peak is."""
     return Sentence(text=f"The peak is {plan.peak_words}.")
 
 
-def _breakdown(plan: Plan) -> Bars:
+def breakdown_bars(plan: Plan) -> Bars:
+    """What is in use at the peak, by category."""
     parts = plan.footprint.by_category.items()
     return Bars(
         title="Allocated at the peak",
@@ -213,7 +217,7 @@ def _recipe(plan: Plan) -> Facts:
             by,
         )
         why = f", {plan.adapted[name]}" if name in plan.adapted else ""
-        said[by].append(f"{name} {_value(name, value, plan)}{why}")
+        said[by].append(f"{name} {setting_text(name, value, plan.recipe, plan.targets)}{why}")
     titles = {} if plan.config is None else {"trainer": f"{plan.config.name}'s"}
     return Facts(
         title="Recipe",
@@ -238,14 +242,15 @@ def _footnotes(plan: Plan) -> Iterator[str]:
         yield OTHERS
 
 
-def _value(name: str, value: object, plan: Plan) -> str:
-    if name == "alpha" and value == 2 * plan.recipe.r:
+def setting_text(name: str, value: object, recipe: Recipe, targets: Collection[str] = ()) -> str:
+    """A setting's value as people read it. `targets`: names of the modules that got adapters, where they are known."""
+    if name == "alpha" and value == 2 * recipe.r:
         return f"{value} (twice r)"
     if name == "load_dtype" and value is None:
-        return plan.recipe.weight_dtype
-    if name == "target_modules":
+        return recipe.weight_dtype
+    if name == "target_modules" and targets:
         said = "" if isinstance(value, list) else f"{value} "
-        return f"{said}({', '.join(plan.targets)})"
+        return f"{said}({', '.join(targets)})"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return as_text(value)

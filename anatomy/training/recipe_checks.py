@@ -24,7 +24,7 @@ MOST_BATCHES = 10_000
 """Of an evaluation: what it keeps is put together once for each."""
 MOST_TOKENS = 2**31
 """Of one micro-batch; beyond it, a token's index no longer fits 32 bits."""
-_AT_LEAST: dict[str, int] = {
+AT_LEAST: dict[str, int] = {
     **dict.fromkeys(
         (
             *("r", "alpha", "bottleneck", "checkpoint_every", "batch_size", "seq_len", "grad_accum"),
@@ -34,6 +34,7 @@ _AT_LEAST: dict[str, int] = {
     ),
     **dict.fromkeys(("max_grad_norm", "last_n", "add_tokens", "weight_decay", "images", "eval_batches"), 0),
 }
+"""Setting -> the least that it can be."""
 
 
 def check(recipe: "Recipe") -> None:
@@ -127,7 +128,7 @@ def _check_targets(recipe: "Recipe") -> None:
 
 
 def _numbers(recipe: "Recipe") -> Iterator[RecipeError]:
-    for name, lowest in _AT_LEAST.items():
+    for name, lowest in AT_LEAST.items():
         value = getattr(recipe, name)
         if value is not None and not value >= lowest:
             yield RecipeError(

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import transformers
 
 from anatomy.architecture.skeleton import build_skeleton
 from anatomy.blueprint import Blueprint, Origin
@@ -80,6 +81,11 @@ CONFIGS = {
         "linear_value_head_dim": 8, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16,
         "shared_expert_intermediate_size": 16, "decoder_sparse_step": 1,
     },
+    "states beside the layers": {
+        **TINY, **HEADS, "model_type": "minimax", "head_dim": 8, "num_local_experts": 4, "num_experts_per_tok": 2,
+        "block_size": 4, "num_hidden_layers": 3,
+        "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+    },
     "encoder and decoder": {
         "model_type": "t5", "vocab_size": 64, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4,
     },
@@ -97,6 +103,7 @@ def tensors(cache):
                 yield getattr(layer, name)
         for name in ("conv_states", "recurrent_states"):
             yield from (state for state in getattr(layer, name, {}).values() if state is not None)
+    yield from (state for state in getattr(cache, "linear_cache", ()) if isinstance(state, torch.Tensor))
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
@@ -120,6 +127,32 @@ def test_a_real_cache_holds_as_much(kind, tokens):
     )
     assert cache.bytes_for(tokens, 1, BY_NAME["fp32"]) == held + full_windows
     assert held
+
+
+def test_what_a_cache_keeps_in_a_way_of_its_own_is_refused(monkeypatch):
+    """Not left out: a number without it would be wrong."""
+    update = transformers.DynamicCache.update
+
+    def remembers(self, *args, **kwargs):
+        self.sums = [torch.empty(4, device="meta")]
+        return update(self, *args, **kwargs)
+
+    monkeypatch.setattr(transformers.DynamicCache, "update", remembers)
+    with pytest.raises(ArchitectureError, match="DynamicCache keeps tensors in `sums`"):
+        kv_cache_of(skeleton_of(CONFIGS["grouped"]))
+
+
+def test_tokens_of_the_models_own_are_not_taken_for_the_texts():
+    """CPM-Ant puts 32 prompt tokens before every text: five times as much for each of eight tokens would be wrong."""
+    config = {
+        "model_type": "cpmant",
+        "vocab_size": 64,
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "dim_ff": 48,
+    }
+    with pytest.raises(ArchitectureError, match="Of 8 tokens its layers keep keys of 40"):
+        kv_cache_of(skeleton_of({**config, "num_attention_heads": 2, "dim_head": 16}))
 
 
 @pytest.mark.parametrize("model", ["google-bert/bert-base-uncased", "google/vit-base-patch16-224"])
