@@ -41,7 +41,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "Run": ("weights", "steps", "warmup", "device", "save", "open_"),
     "GPU": ("gpu", "check"),
     "Model": ("revision", "token", "offline", "overrides", "trust_remote_code"),
-    "Output": ("depth", "format_", "as_json", "output", "no_progress"),
+    "Output": ("depth", "by_module", "format_", "as_json", "output", "no_progress"),
 }
 """Heading in the help -> parameters under it, both in the order in which they stand there."""
 _OWN = "Options"

@@ -34,6 +34,9 @@ from anatomy.render import Format
     metavar="NAME",
     help="Of FILE.py:NAME: the file's function that gives a step's arguments.  [default: inputs]",
 )
+@click.option(
+    "--by-module", is_flag=True, help="Also what each module has of the peak, and of the computing."
+)
 @click.option("--check", is_flag=True, help="With --gpu: exit with 1 when the run does not fit.")
 @model_options
 @output_options
@@ -42,6 +45,7 @@ def command(
     print_recipe: bool,
     gpu: str | None,
     export: str | None,
+    by_module: bool,
     check: bool,
     inputs: str | None,
     overrides: tuple[str, ...],
@@ -93,6 +97,11 @@ def command(
         if export is not None:
             progress(f"writing {export}")
             api.export(plan.replay, export)
-    answer(plan_document(plan), form, output)
+    document = plan_document(plan)
+    if by_module:
+        from anatomy.report.plan_modules import with_modules
+
+        document = with_modules(document, plan)
+    answer(document, form, output)
     if check and not all(fit.fits for fit in plan.fits):
         ctx.exit(1)
