@@ -1,0 +1,153 @@
+"""Choosing which layers are adapted: a row toggled -> the new `target_modules`.
+
+The rule is PEFT's (peft 0.21, tuners/tuners_utils.py, check_target_module_exists): a list's entry adapts the module of
+that path and every module whose path ends with a dot and the entry; a string is a regular expression for whole paths.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+
+from anatomy.errors import RecipeError
+from anatomy.training.peft_types import ALL_LINEAR, PEFT_DEFAULT
+from anatomy.tui.tree.outline import Outline, Row
+
+_NOT_LINEAR = frozenset({"embedding", "position", "norm"})
+"""Components whose matrices are looked up or scale, where only headers are known."""
+
+
+def is_linear(outline: Outline, item: int) -> bool:
+    """Whether LoRA's linear layers fit a module: by its class, which for GPT-2 is Conv1D; else by a matrix alone."""
+    if outline.owns[item] is not None or outline.is_group(item):
+        return False  # a group's members are asked
+    node = outline.nodes[item]
+    if node.kind:
+        return node.kind.endswith("Linear") or node.kind == "Conv1D"
+    matrices = [own for own in node.own if own.name == "weight" and len(own.shape) == 2]
+    return bool(matrices) and not node.children and node.component not in _NOT_LINEAR
+
+
+def targeted(
+    outline: Outline, target_modules: str | tuple[str, ...], adapted: Collection[str] = ()
+) -> frozenset[int]:
+    """The modules that targets choose.
+
+    `adapted`: the last names of what got adapters (`Plan.targets`), which says what 'all-linear' and 'peft-default'
+    came to; without them 'all-linear' is every linear layer but the head's, as PEFT means it, and 'peft-default' is
+    not known: nothing.
+    """
+    modules = outline.modules.items()
+    if isinstance(target_modules, tuple):
+        return _named(outline, target_modules)
+    if target_modules not in (ALL_LINEAR, PEFT_DEFAULT):
+        rule = re.compile(target_modules)
+        return frozenset(item for path, item in modules if rule.fullmatch(path))
+    linear = _linear(outline)
+    if adapted:
+        return frozenset(item for item in linear if outline.segments[item] in adapted)
+    if target_modules == PEFT_DEFAULT:
+        return frozenset()
+    return frozenset(item for item in linear if outline.nodes[item].component != "head")
+
+
+def _named(outline: Outline, entries: tuple[str, ...]) -> frozenset[int]:
+    wanted, names = frozenset(entries), outline.segments
+    lasts = {entry.rpartition(".")[2] for entry in entries}
+    return frozenset(
+        item
+        for path, item in outline.modules.items()
+        if names[item] in lasts and (names[item] in wanted or any(end in wanted for end in _suffixes(path)))
+    )
+
+
+def _linear(outline: Outline) -> list[int]:
+    """All linear layers. Layers that are found by the same words are so alike that one of them is asked."""
+    alike = [is_linear(outline, sample) for sample in outline.samples]
+    return [item for item, facet in enumerate(outline.facets) if alike[facet]]
+
+
+def toggle(
+    outline: Outline,
+    row: Row,
+    target_modules: str | tuple[str, ...],
+    adapted: Collection[str] = (),
+) -> tuple[str, ...]:
+    """The targets after a row was toggled: all that it stands for, off where all of it was on, else on.
+
+    The result is the fewest entries that choose exactly these modules, in the model's order. Raises RecipeError for
+    what is no linear layer, and where nothing would be adapted any more.
+    """
+    modules = outline.modules_of(row)
+    if not is_linear(outline, modules[0]):
+        raise _not_linear(outline, row)
+    before = targeted(outline, target_modules, adapted)
+    chosen = frozenset(modules)
+    after = before - chosen if chosen <= before else before | chosen
+    if not after:
+        raise RecipeError(
+            f"{row.label} is the last target: without any layer there is nothing to adapt.",
+            hint="choose another layer first, or another method",
+        )
+    return shortest(outline, after)
+
+
+def shortest(outline: Outline, items: Collection[int]) -> tuple[str, ...]:
+    """The fewest entries that choose exactly these modules: last names where these suffice, else ends of paths.
+
+    An entry never begins with a number, so that it can be read. Raises RecipeError where no list can say it.
+    """
+    wanted = sorted(items)
+    names = Counter(outline.segments[item] for item in wanted)
+    everywhere = Counter(s for s, own in zip(outline.segments, outline.owns, strict=True) if own is None)
+    clean = {name for name, count in names.items() if count == everywhere[name] and not name.isdigit()}
+    rest = [item for item in wanted if outline.segments[item] not in clean]
+    ends = _clean_ends(outline, rest) if rest else {}
+    return tuple(
+        dict.fromkeys(outline.segments[i] if outline.segments[i] in clean else ends[i] for i in wanted)
+    )
+
+
+def _clean_ends(outline: Outline, items: list[int]) -> dict[int, str]:
+    """Item -> the shortest end of its path that chooses none but these items; longer ends are tried only for the rest."""
+    names = {outline.segments[item] for item in items}
+    alike = [path.split(".") for path, i in outline.modules.items() if outline.segments[i] in names]
+    pending = {item: outline.paths[item].split(".") for item in items}
+    wanted, found = dict(pending), dict[int, str]()
+    for length in range(2, 1 + max(map(len, alike))):
+        everywhere = Counter(".".join(parts[-length:]) for parts in alike)
+        inside = Counter(".".join(parts[-length:]) for parts in wanted.values())
+        for item, parts in list(pending.items()):
+            end = ".".join(parts[-length:])
+            readable = not end[0].isdigit() or length >= len(parts)
+            if readable and inside[end] == everywhere[end]:
+                found[item] = end
+                del pending[item]
+        if not pending:
+            return found
+    stuck = outline.paths[next(iter(pending))]
+    raise RecipeError(
+        f"No list of names adapts {stuck} without adapting another module whose path ends so.",
+        hint="name the layers by a regular expression: --target-modules",
+    )
+
+
+def _suffixes(path: str) -> Iterator[str]:
+    """'a.b.c' -> 'c', 'b.c', 'a.b.c'."""
+    at = len(path)
+    while (at := path.rfind(".", 0, at)) >= 0:
+        yield path[at + 1 :]
+    yield path
+
+
+def _not_linear(outline: Outline, row: Row) -> RecipeError:
+    inside = _linear_names(outline, range(row.item, outline.ends[row.item]))
+    kind = outline.kind(row.item)
+    what = f"{row.label} ({kind})" if kind else row.label
+    return RecipeError(
+        f"{what} is no linear layer, so LoRA has no place on it.",
+        hint=f"inside it are {', '.join(inside)}" if inside else "choose a linear layer, such as q_proj",
+    )
+
+
+def _linear_names(outline: Outline, items: Iterable[int]) -> list[str]:
+    return list(dict.fromkeys(outline.segments[i] for i in items if is_linear(outline, i)))[:8]
