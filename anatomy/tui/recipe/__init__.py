@@ -1,0 +1,1 @@
+"""The recipe as a form, and the answer beside it."""
