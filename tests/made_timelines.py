@@ -76,3 +76,40 @@ _BLOCKS = st.builds(
     module=st.sampled_from(["", "model.layers.0.up", "model.layers.1.up"]),
     op=st.sampled_from(["", "aten.mm"]),
 )
+
+
+def small_run() -> Timeline:
+    """Two steps of four phases in MiB: weights 40, activations 30, gradients 20, and what comes and goes."""
+    kinds = {
+        "w": Block(bytes=40 * MIB, category=Category.WEIGHTS, component="ffn", module="layers.0", op="load"),
+        "a": Block(
+            bytes=30 * MIB, category=Category.ACTIVATIONS, component="ffn", module="layers.0", op="aten.mm"
+        ),
+        "t": Block(bytes=10 * MIB, category=Category.TEMPORARIES, module="layers.0", op="aten.add"),
+        "g": Block(
+            bytes=20 * MIB, category=Category.GRADIENTS, component="ffn", module="[head]", op="aten.mm"
+        ),
+    }
+    step = (
+        (Phase.FORWARD, "a t -t t -t t -t t -t"),
+        (Phase.BACKWARD, "g t -t -a"),
+        (Phase.OPTIMIZER, "t -t"),
+    )
+    script = [(Phase.LOAD, 0, "w")]
+    script += [
+        (phase, number, names) for number in (1, 2) for phase, names in (*step, (Phase.ZERO_GRAD, "-g"))
+    ]
+    blocks: list[Block] = []
+    trace: list[int] = []
+    marks: list[Mark] = []
+    alive: dict[str, int] = {}
+    for phase, number, names in script:
+        marks.append(Mark(at=len(trace), phase=phase, step=number))
+        for name in names.split():
+            if name in kinds:
+                alive[name] = len(blocks)
+                trace.append(len(blocks))
+                blocks.append(kinds[name])
+            else:
+                trace.append(~alive.pop(name[1:]))
+    return Timeline(blocks=tuple(blocks), trace=tuple(trace), marks=tuple(marks))

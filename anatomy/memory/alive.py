@@ -34,18 +34,14 @@ class Alive:
     """What is alive after one entry."""
 
     index: int
-    owners: Sequence[Owner]
-    """Every owner of the run, whether or not it owns anything now."""
-    bytes: Sequence[int]
-    """Of each owner."""
-    blocks: Sequence[int]
-    """Of each owner."""
+    present: Sequence[tuple[Owner, int, int]]
+    """(owner, bytes, blocks) of each that owns a block now."""
 
     def groups(self) -> tuple[Owned, ...]:
         """By category, component and module, largest first; adds up to `replay.allocated[index]`."""
         return _sorted(
             Owned(category=category, component=component, module=module, bytes=size, blocks=count)
-            for (category, component, module), size, count in self._present()
+            for (category, component, module), size, count in self.present
         )
 
     def split(self, category: Category | None = None, component: str | None = None) -> tuple[Owned, ...]:
@@ -53,7 +49,7 @@ class Alive:
         depth = 1 if category is None else 2 if component is None else 3
         chosen = (category, component)[: depth - 1]
         sums: dict[tuple[str, ...], tuple[int, int]] = {}
-        for owner, size, count in self._present():
+        for owner, size, count in self.present:
             if owner[: depth - 1] == chosen:
                 before = sums.get(owner[:depth], (0, 0))
                 sums[owner[:depth]] = before[0] + size, before[1] + count
@@ -67,9 +63,6 @@ class Alive:
             )
             for key, (size, count) in sums.items()
         )
-
-    def _present(self) -> Iterable[tuple[Owner, int, int]]:
-        return (row for row in zip(self.owners, self.bytes, self.blocks, strict=True) if row[2])
 
 
 class AliveCursor:
@@ -104,7 +97,8 @@ class AliveCursor:
             kept = self._kept[nearest]
             self._bytes, self._blocks, self._done = kept[0][:], kept[1][:], nearest * STRIDE
         self._walk(index + 1)
-        return Alive(index=index, owners=self.owners, bytes=self._bytes[:], blocks=self._blocks[:])
+        rows = zip(self.owners, self._bytes, self._blocks, strict=True)
+        return Alive(index=index, present=tuple(row for row in rows if row[2]))
 
     def _walk(self, done: int) -> None:
         """Go to where so many entries are over. The sums forget in which order blocks came: no need to turn around."""
