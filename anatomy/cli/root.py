@@ -10,6 +10,7 @@ from anatomy import __version__
 
 _COMMANDS: dict[str, str] = {
     "show": "What a model is made of: components, modules, parameters.",
+    "browse": "Walk through a model and change its recipe, in the terminal.",
     "plan": "What a training run needs, where its peak is, which GPUs it fits.",
     "compare": "Methods, optimizers, precisions side by side: what each needs.",
     "profile": "Real training steps on this machine, beside what was predicted.",

@@ -1,0 +1,102 @@
+"""`anatomy browse`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from anatomy.cli.config_options import config_from_flags
+from anatomy.cli.options import GroupedCommand, model_options, parse_overrides
+from anatomy.cli.recipe_options import recipe_from_flags, recipe_options
+from anatomy.cli.streams import is_terminal, write
+from anatomy.errors import AnatomyError
+from anatomy.planning.command import as_typed, plan_arguments
+
+RUNS = (".json", ".json.xz")
+"""How the names of saved runs end."""
+
+
+@click.command(
+    "browse",
+    cls=GroupedCommand,
+    epilog="MODEL: a model hub's id, a folder, a config.json, or a run that `anatomy profile --save` kept. "
+    "Without MODEL there is a list to choose from.",
+)
+@click.argument("model", required=False)
+@recipe_options
+@click.option("--gpu", metavar="NAME", help="Begin with this GPU; `anatomy gpus` lists them.")
+@model_options
+def command(
+    model: str | None,
+    gpu: str | None,
+    overrides: tuple[str, ...],
+    revision: str | None,
+    trust_remote_code: bool,
+    no_progress: bool,
+    **flags: Any,
+) -> None:
+    """\b
+      anatomy browse meta-llama/Llama-3.1-8B
+      anatomy browse Qwen/Qwen3-30B-A3B --method qlora --r 64
+      anatomy browse run.json.xz
+
+    Walk through a model's modules, change the recipe and see at once what it takes, and when, and where it fits.
+    """
+    config = config_from_flags(flags)
+    recipe, chosen = recipe_from_flags(flags, config)
+    if model is None and config is not None:
+        model = config.model
+    changed = parse_overrides(overrides)
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
+        raise AnatomyError(
+            "browse needs a terminal to draw in.",
+            hint=_elsewhere(model, recipe, chosen, gpu, changed, revision),
+        )
+    if gpu is not None:
+        from anatomy.hardware.catalog import lookup
+
+        gpu = lookup(gpu).name
+    from anatomy.tui.app import BrowseApp
+    from anatomy.tui.backstage.requests import ModelAsked
+    from anatomy.tui.desk import Run
+
+    runs = [Path(model)] if model is not None and _is_run(model) else []
+    asked = None
+    if model is not None and not runs:
+        asked = ModelAsked(
+            reference=model, overrides=changed, revision=revision, trust_remote_code=trust_remote_code
+        )
+    app = BrowseApp(
+        asked,
+        Run(recipe=recipe, chosen=chosen, gpu=gpu),
+        records=runs,
+        view="runs" if runs else "model",
+    )
+    app.run()
+    for text in app.left:
+        write(text, None)
+
+
+def _is_run(model: str) -> bool:
+    from anatomy.api import saved_runs
+
+    path = Path(model)
+    return path.name.endswith(RUNS) and path.is_file() and path in saved_runs(path.parent)
+
+
+def _elsewhere(
+    model: str | None,
+    recipe: Any,
+    chosen: frozenset[str],
+    gpu: str | None,
+    overrides: dict[str, Any],
+    revision: str | None,
+) -> str:
+    """The command that prints the same."""
+    if model is None:
+        return "`anatomy models` lists models, `anatomy show MODEL` and `anatomy plan MODEL` print"
+    if _is_run(model):
+        return f"`{as_typed(('anatomy', 'profile', '--open', model))}` prints it"
+    said = as_typed(plan_arguments(model, recipe, chosen, gpu=gpu, overrides=overrides, revision=revision))
+    return f"`{said}` prints the plan, `{as_typed(('anatomy', 'show', model))}` the modules"

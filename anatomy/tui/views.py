@@ -1,0 +1,36 @@
+"""The views by key, and words about what is on the desk."""
+
+from anatomy.memory.allocator import OutOfMemory
+from anatomy.planning.plan import Plan
+from anatomy.report.plan import run_line
+from anatomy.tui.desk import Desk
+
+VIEWS = (
+    ("1", "model", "Model"),
+    ("2", "recipe", "Recipe"),
+    ("3", "memory", "Memory"),
+    ("4", "gpus", "GPUs"),
+    ("5", "compare", "Compare"),
+    ("6", "runs", "Runs"),
+)
+"""Key, name, title."""
+
+
+def headline(desk: Desk, doing: str) -> str:
+    """The model and the run in a line, and what is being done."""
+    run = run_line(desk.run.recipe)
+    on = f" on {desk.run.gpu}" if desk.run.gpu else ""
+    said = f"   … {doing}" if doing else ""
+    return f"{desk.model.reference}: {run}{on}{said}"
+
+
+def card_of(plan: Plan, gpu: str | None) -> tuple[int | None, str, OutOfMemory | None]:
+    """The card that a run is held against: the chosen one, else the smallest on which it fits, else the largest.
+
+    Returns what a process can allocate there beside the context, the card's name, and where the run ends on it.
+    """
+    named = next((fit for fit in plan.fits if fit.gpu == gpu), None)
+    fit = named or plan.smallest_fit or (plan.fits[-1] if plan.fits else None)
+    if fit is None:
+        return None, "", None
+    return max(0, fit.memory_bytes - fit.context_bytes), fit.gpu, fit.out_of_memory
