@@ -42,12 +42,13 @@ def show(
     `build` builds it then too. `FILE.py:NAME` runs a file of the user's own, and takes the module that NAME() returns.
     """
     from anatomy.architecture.anatomy import anatomy_from
-    from anatomy.architecture.own import build_own, own_anatomy, own_reference
+    from anatomy.architecture.own import build_own, check_nothing_set, own_anatomy, own_reference
     from anatomy.architecture.plain import count_plain
     from anatomy.architecture.plausible import check_plausible
 
     tell = progress or silence
     if own_reference(reference) is not None:
+        check_nothing_set(reference, overrides)
         tell(f"running {reference}")
         return own_anatomy(build_own(reference))
     tell(f"reading {reference}")
@@ -64,8 +65,14 @@ def trainable_description(
     reference: str, overrides: Mapping[str, Any] | None, revision: str | None
 ) -> Blueprint:
     """What `reference` names, if a run can be made of it: with a config, and one that is plausible."""
+    from anatomy.architecture.own import own_reference
     from anatomy.architecture.plausible import check_plausible
 
+    if own_reference(reference) is not None:
+        raise ArchitectureError(
+            f"{reference} is a module of your own, which only show and plan take.",
+            hint=f"anatomy plan {reference}",
+        )
     blueprint = load(reference, overrides=overrides, revision=revision)
     if blueprint.adapter is not None:
         base = blueprint.adapter.config.get("base_model_name_or_path")

@@ -63,7 +63,14 @@ def examine(
 
     Raises SourceError, ArchitectureError, RecipeError.
     """
+    from anatomy.architecture.own import own_reference
+
     tell = progress or silence
+    if kv_cache and own_reference(reference) is not None:
+        raise ArchitectureError(
+            f"What {reference} keeps while it writes is not known: its class is not one of transformers'.",
+            hint="leave --kv-cache out",
+        )
     blueprint, anatomy, skeleton = described(
         reference,
         overrides=overrides,
@@ -127,11 +134,12 @@ def described(
 ) -> "tuple[Blueprint, Anatomy, Skeleton | None]":
     """A model's description, the model taken apart, and the one that was built, where one was."""
     from anatomy.architecture.anatomy import describe
-    from anatomy.architecture.own import build_own, own_anatomy, own_reference
+    from anatomy.architecture.own import build_own, check_nothing_set, own_anatomy, own_reference
     from anatomy.architecture.plausible import check_plausible
     from anatomy.blueprint import Blueprint, Origin
 
     if own_reference(reference) is not None:
+        check_nothing_set(reference, overrides)
         progress(f"running {reference}")
         origin = Origin(kind="file", location=reference)
         return Blueprint(id=reference, origin=origin), own_anatomy(build_own(reference)), None

@@ -9,7 +9,7 @@ from anatomy.api.lengths import Given
 from anatomy.api.own import INPUTS, plan_own
 from anatomy.api.staged import Staged, stage
 from anatomy.api.stored import own_quantization
-from anatomy.architecture.own import own_reference
+from anatomy.architecture.own import check_nothing_set, own_reference
 from anatomy.errors import RecipeError
 from anatomy.hardware.catalog import Gpu, all_gpus, lookup
 from anatomy.training.recipe import Recipe
@@ -56,6 +56,7 @@ def plan(
     on = None if gpu is None else lookup(gpu)
     tell = progress or silence
     if own_reference(run.reference) is not None:
+        check_nothing_set(run.reference, run.overrides)
         return plan_own(run.reference, recipe, chosen_names, inputs=inputs or INPUTS, gpu=on, progress=tell)
     if inputs is not None:
         raise RecipeError(

@@ -21,6 +21,7 @@ from anatomy.architecture.tied import tied_groups
 from anatomy.architecture.tree import tree_from_model
 from anatomy.errors import ArchitectureError
 
+_ON_META = "it runs on torch's meta device, where tensors have shapes and no values: compute such numbers without torch"
 _FORM = re.compile(r"(.+\.py):([A-Za-z_]\w*)")
 
 
@@ -65,8 +66,18 @@ def build_own(reference: str) -> OwnModel:
             f"{name}() in {file} returns {type(model).__name__}, not a torch.nn.Module.",
             hint="return the model",
         )
+    _check_shapes(model, f"{name}() in {file}")
     # Weights that a file loads or places itself are not looked at: the same module, with shapes alone.
     return OwnModel(reference=reference, file=file, model=model.to("meta"), functions=functions)
+
+
+def check_nothing_set(reference: str, overrides: Mapping[str, Any] | None) -> None:
+    """Raise ArchitectureError where facts are set by hand for a model that no config describes."""
+    if overrides:
+        raise ArchitectureError(
+            f"{reference} has no config, so setting {', '.join(overrides)} would change nothing.",
+            hint="leave --set out, and change what the function returns",
+        )
 
 
 def own_anatomy(own: OwnModel) -> Anatomy:
@@ -94,6 +105,18 @@ def call_own(own: OwnModel, name: str, **offered: Any) -> Any:
     taken = inspect.signature(function).parameters
     with _explained(own.file):
         return function(**{key: value for key, value in offered.items() if key in taken})
+
+
+def _check_shapes(model: Any, what: str) -> None:
+    """A lazy layer has no shapes before it has seen an input."""
+    from torch.nn.parameter import is_lazy
+
+    lazy = [name for name, tensor in (*model.named_parameters(), *model.named_buffers()) if is_lazy(tensor)]
+    if lazy:
+        raise ArchitectureError(
+            f"{what} returns a module without shapes: {lazy[0]} is made at the first forward.",
+            hint="call the module once before returning it, or write the layer's width out",
+        )
 
 
 def _run(file: Path) -> ModuleType:
@@ -128,13 +151,14 @@ def _explained(file: Path) -> Iterator[None]:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
-    except Exception as error:
-        lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename == str(file)]
+    except (Exception, SystemExit) as error:
+        whole = {str(file), str(file.absolute())}  # Python names a file by its whole path
+        lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename in whole]
         where = f", line {lines[-1]}" if lines else ""
         said = (str(error).splitlines() or [""])[0]
         raise ArchitectureError(
             f"{file}{where} fails: {type(error).__name__}: {said}.".replace("..", "."),
-            hint="run the file with Python to see all of it",
+            hint=_ON_META if "meta tensor" in said else "run the file with Python to see all of it",
         ) from error
 
 

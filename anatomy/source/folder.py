@@ -124,7 +124,9 @@ def _read_file(path: Path) -> Blueprint:
     for suffix, read in _FILE_KINDS:
         if path.name.lower().endswith(suffix):
             return read(path)
-    raise SourceError(f"{path} is not a kind of file that describes a model.", _READABLE)
+    own = path.suffix == ".py"
+    hint = f"{path}:NAME runs it, and takes the torch.nn.Module that NAME() returns" if own else _READABLE
+    raise SourceError(f"{path} is not a kind of file that describes a model.", hint)
 
 
 def _read_config_file(path: Path) -> Blueprint:

@@ -78,11 +78,27 @@ def test_a_module_is_taken_apart(write, capsys):
         ("import nothing_of_this_name", "build", "ModuleNotFoundError"),
         ("def make(): pass", "build", "defines no function 'build'"),
         ("def build(:", "build", "SyntaxError"),
+        ("def build(): raise SystemExit(3)", "build", "line 1 fails: SystemExit: 3"),
+        ("import torch\ndef build(): return torch.nn.LazyLinear(3)", "build", "weight is made at the first"),
     ],
 )
 def test_what_goes_wrong_is_said_in_a_sentence(write, text, name, said):
     with pytest.raises(ArchitectureError, match=said):
         build_own(f"{write(text)}:{name}")
+
+
+def test_a_line_is_named_whatever_way_the_file_is(write, monkeypatch):
+    file = write("def build():\n    return 1 / 0")
+    monkeypatch.chdir(file.parent)
+    with pytest.raises(ArchitectureError, match=f"{file.name}, line 2 fails"):
+        build_own(f"{file.name}:build")
+
+
+def test_values_are_not_there_to_be_read(write):
+    file = write("import torch\ndef build(): return torch.nn.Linear(int(torch.arange(3).sum().item()), 1)")
+    with pytest.raises(ArchitectureError) as refused:
+        build_own(f"{file}:build")
+    assert "meta device" in str(refused.value.hint)
 
 
 def test_a_file_that_is_not_there():

@@ -51,6 +51,7 @@ def test_a_file_alone_is_not_run(run, tmp_path):
     code, out, err = run("show", file)
     assert code != 0
     assert "SystemExit" not in out + err
+    assert f"{file}:NAME runs it" in err
 
 
 def test_questions_of_a_module_of_ones_own(run):
@@ -93,6 +94,23 @@ def test_what_a_module_of_ones_own_cannot_have(run, small, args, said):
     options = args if "--inputs" in args else [*args, "--inputs", "example"]
     code, out, err = run("plan", f"{small}:build", *options)
     assert (code != 0, out) == (True, "")
+    assert said in err
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["show", "--set", "layers=3"], "layers would change nothing"),
+        (["show", "--formats", "--set", "layers=3"], "layers would change nothing"),
+        (["plan", "--set", "layers=3"], "layers would change nothing"),
+        (["show", "--kv-cache"], "not one of transformers'"),
+        (["compare"], "only show and plan"),
+    ],
+)
+def test_what_is_not_asked_of_a_module_of_ones_own(run, small, args, said):
+    command, *options = args
+    code, out, err = run(command, f"{small}:build", *options)
+    assert (code, out) == (2, "")
     assert said in err
 
 
