@@ -44,8 +44,8 @@ class Window:
 def beside(shown: Sampled, index: int, columns: int) -> int:
     """The entry that so many columns to the right of entry `index` stands for (to the left where negative).
 
-    That is the highest entry of the column that is reached; beyond the first or last column, an entry outside of what
-    is shown, as far away as that column is wide. It need not exist.
+    That is the highest entry of the column that is reached, or of the last one there is on the way. From that one on it
+    is an entry outside of what is shown, as far away as so many columns hold on average; it need not exist.
     """
     here = shown.columns_of(index)
     target = (here.start if columns < 0 else here.stop - 1) + columns
@@ -54,9 +54,9 @@ def beside(shown: Sampled, index: int, columns: int) -> int:
     edge = shown.columns[0 if columns < 0 else -1]
     if not edge.start <= index < edge.stop:
         return edge.index
-    return (
-        shown.start - (edge.stop - edge.start) if columns < 0 else shown.stop - 1 + (edge.stop - edge.start)
-    )
+    beyond = -target if columns < 0 else target - len(shown.columns) + 1
+    entries = max(1, beyond * (shown.stop - shown.start) // len(shown.columns))
+    return shown.start - entries if columns < 0 else shown.stop - 1 + entries
 
 
 def phase_beside(replay: Replay, index: int, phases: int) -> int | None:
