@@ -1,0 +1,1 @@
+"""Every GPU with its verdict."""
