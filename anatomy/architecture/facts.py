@@ -141,11 +141,14 @@ def quantization(config: Mapping[str, Any]) -> str | None:
 
 def _derive(facts: Facts, text: Any) -> Facts:
     """Fill in what follows from other facts."""
-    if facts.head_dim is None and facts.hidden_size and facts.heads:
+    varies = {
+        name for name in ("head_dim", "kv_heads") if any(_get(text, key) is _VARIES for key in ALIASES[name])
+    }
+    if facts.head_dim is None and "head_dim" not in varies and facts.hidden_size and facts.heads:
         facts = replace(facts, head_dim=facts.hidden_size // facts.heads)
     if _get(text, "multi_query") is True and not _get(text, "new_decoder_architecture"):
         facts = replace(facts, kv_heads=1)  # the GPT-BigCode and Falcon spelling of one shared head
-    elif facts.kv_heads is None and not any(_get(text, key) is _VARIES for key in ALIASES["kv_heads"]):
+    elif facts.kv_heads is None and "kv_heads" not in varies:
         facts = replace(facts, kv_heads=facts.heads)
     if facts.context is not None and facts.context <= 0:
         facts = replace(facts, context=None)

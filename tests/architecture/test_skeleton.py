@@ -192,3 +192,13 @@ def test_a_part_without_sdpa_is_left_to_transformers(blueprint_of):
     config = {"model_type": "vibevoice", "architectures": ["VibeVoiceForConditionalGeneration"], **layers}
     model = build_skeleton(blueprint_of(config), attn="sdpa").model
     assert model.config.text_config._attn_implementation == "sdpa"
+
+
+def test_a_head_width_that_varies_by_layer_is_not_made_up(blueprint_of):
+    """Gemma 4's local and global layers have heads of two widths, and neither is width over heads."""
+    from anatomy.architecture.anatomy import anatomy_from
+
+    text = {**TINY, "model_type": "gemma4_text", "num_attention_heads": 4, "num_key_value_heads": 2}
+    text |= {"num_hidden_layers": 6, "head_dim": 16, "global_head_dim": 32, "vocab_size_per_layer_input": 48}
+    facts = anatomy_from(blueprint_of({**text, "architectures": ["Gemma4ForCausalLM"]})).facts
+    assert (facts.heads, facts.head_dim) == (4, None)
