@@ -1,5 +1,6 @@
 """What `anatomy show` says: facts, components, tree, and the checkpoint beside the model."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -106,6 +107,9 @@ def _facts(anatomy: Anatomy) -> Iterator[tuple[str, str]]:
         yield "buffers", f"{format_count(sum(anatomy.buffers.values()))} elements, not parameters"
 
 
+_RUNS = 8
+"""Runs of layers of one kind that are told one by one."""
+
 _SHAPE_FACTS: tuple[tuple[str, str], ...] = (
     ("layers", "layers"),
     ("encoder layers", "encoder_layers"),
@@ -135,10 +139,14 @@ def _routing(facts: ModelFacts) -> str:
 
 
 def _kinds(kinds: Sequence[str]) -> str:
-    """'5 sliding_attention, 1 full_attention, repeated': the runs of one period."""
+    """'5 sliding_attention, 1 full_attention, and so on': the runs of one period; of a long one, how many of each."""
     period = next(p for p in range(1, len(kinds) + 1) if all(k == kinds[i % p] for i, k in enumerate(kinds)))
-    runs = ", ".join(f"{len(list(run))} {kind}" for kind, run in groupby(kinds[:period]))
-    return runs + (", and so on" if period < len(kinds) else "")
+    runs = [(kind, len(list(run))) for kind, run in groupby(kinds[:period])]
+    if len(runs) > _RUNS:
+        return ", ".join(f"{count} {kind}" for kind, count in Counter(kinds).most_common()) + ", mixed"
+    return ", ".join(f"{count} {kind}" for kind, count in runs) + (
+        ", and so on" if period < len(kinds) else ""
+    )
 
 
 def _components(anatomy: Anatomy) -> Table:

@@ -115,6 +115,13 @@ def test_layer_kinds_are_one_period():
     assert dict(facts.items)["layer kinds"] == "5 sliding_attention, 1 full_attention, and so on"
 
 
+def test_layer_kinds_in_no_short_period_are_counted(tiny):
+    kinds = ("mamba", "moe") * 6 + ("attention",) + ("mamba", "moe")
+    mixed = replace(tiny, facts=replace(tiny.facts, layer_kinds=kinds))
+    (facts, *_) = blocks(show_document(mixed), Facts)
+    assert dict(facts.items)["layer kinds"] == "7 mamba, 7 moe, 1 attention, mixed"
+
+
 def test_json_contract(tiny):
     data = show_document(tiny).data
     assert {"schema_version", "model", "parameters", "tied", "unclassified", "tree"} <= data.keys()
