@@ -188,7 +188,7 @@ def _load(
     stored = anatomy.stored
     return Load(
         weight_bytes=stored.stored_bytes if stored else 2 * anatomy.total,
-        weights="as the checkpoint stores them" if stored else "in 16 bits",
+        weights="as the checkpoint stores them" if stored else _sixteen_bits(blueprint),
         cache=cache,
         dtype=BY_NAME[dtype],
         context=context or anatomy.facts.context or UNSTATED_CONTEXT,
@@ -196,6 +196,14 @@ def _load(
         longest=anatomy.facts.context,
         context_said=context is not None,
     )
+
+
+def _sixteen_bits(blueprint: "Blueprint") -> str:
+    """Without headers no more is known; that the checkpoint takes less is."""
+    from anatomy.architecture.facts import quantization
+
+    how = quantization(blueprint.config or {})
+    return "in 16 bits" + (f"; the checkpoint, in {how}, takes less" if how else "")
 
 
 def _served(asked: "Load") -> "tuple[Served, ...]":

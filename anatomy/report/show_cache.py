@@ -48,7 +48,8 @@ def cache_answer(load: Load, gpus: Sequence[Served]) -> Asked:
 
 def _facts(load: Load) -> Iterator[tuple[str, str]]:
     cache, dtype = load.cache, load.dtype
-    source = "" if load.context_said else ", as long as the config's"
+    stated = "as long as the config's" if load.longest else "as the config states no length"
+    source = "" if load.context_said else f", {stated}"
     yield "sequences", f"{load.batch} of {load.context:,} tokens{source}"
     grows = cache.token_bytes(dtype)
     yield "each token", f"{format_bytes(grows)} in {dtype.name} ({grows:,} bytes)" if grows else "nothing"
@@ -124,7 +125,7 @@ def _gpus(load: Load, gpus: Sequence[Served]) -> Table:
     rows = tuple((g.gpu, g.memory_bytes, g.fits, g.left_bytes, g.context) for g in gpus)
     show = bytes_column(size for g in gpus for size in (g.memory_bytes, g.left_bytes))
     return Table(
-        title=f"Weights and cache on GPUs ({load.dtype.name})",
+        title=f"Weights and cache on GPUs (cache in {load.dtype.name})",
         columns=(
             Column(name="gpu", title="GPU", keep=True),
             Column(name="memory_bytes", title="memory", show=show, right=True, keep=True),

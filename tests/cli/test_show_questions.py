@@ -45,6 +45,17 @@ def test_kv_cache(run, tiny_llama, format_):
         assert "Weights and cache on GPUs" in out
 
 
+def test_the_cache_stands_beside_16_bits_of_a_checkpoint_that_takes_less(run, tiny_llama, tmp_path):
+    config = json.loads((tiny_llama / "config.json").read_text(encoding="utf-8"))
+    folder = tmp_path / "published_in_fp8"
+    folder.mkdir()
+    quantized = {**config, "quantization_config": {"quant_method": "fp8"}}
+    (folder / "config.json").write_text(json.dumps(quantized), encoding="utf-8")
+    code, out, _ = run("show", folder, "--kv-cache")
+    assert code == 0
+    assert "(in 16 bits; the checkpoint, in fp8, takes less)" in out
+
+
 def test_formats_and_cache_together(run, tiny_llama):
     code, out, _ = run("show", tiny_llama, "--formats", "--kv-cache", "--json")
     assert code == 0
