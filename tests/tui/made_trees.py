@@ -111,9 +111,11 @@ RANK = 2
 def shares_of(
     anatomy: Anatomy, targets: tuple[str, ...] = ("q_proj",), packed: bool = False
 ) -> dict[str, ModuleShare]:
-    """A plan's modules: everything frozen, adapters on what is named so, every number another one."""
+    """A plan's modules: everything frozen, adapters on what is named so, every number another one; lists have none."""
     found = {}
     for k, node in enumerate(anatomy.tree.walk()):
+        if node.children and all(child.name.isdigit() for child in node.children):
+            continue  # a list computes nothing
         held = [
             HeldParameter(name=p.name, shape=p.shape, dtype="bfloat16", trainable=False, adapter=False)
             for p in node.own

@@ -113,12 +113,12 @@ def _clean_ends(outline: Outline, items: list[int]) -> dict[int, str]:
     alike = [path.split(".") for path, i in outline.modules.items() if outline.segments[i] in names]
     pending = {item: outline.paths[item].split(".") for item in items}
     wanted, found = dict(pending), dict[int, str]()
-    for length in range(2, 1 + max(map(len, alike))):
+    for length in range(1, 1 + max(map(len, alike))):
         everywhere = Counter(".".join(parts[-length:]) for parts in alike)
         inside = Counter(".".join(parts[-length:]) for parts in wanted.values())
         for item, parts in list(pending.items()):
             end = ".".join(parts[-length:])
-            readable = not end[0].isdigit() or length >= len(parts)
+            readable = length <= len(parts) and (not end[0].isdigit() or length == len(parts))
             if readable and inside[end] == everywhere[end]:
                 found[item] = end
                 del pending[item]
