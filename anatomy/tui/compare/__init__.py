@@ -1,0 +1,1 @@
+"""Pinned plans side by side."""
