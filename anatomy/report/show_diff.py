@@ -23,9 +23,9 @@ def diff_document(found: Difference) -> Document:
         blocks.append(
             Sentence(text="Nothing differs in facts, config, components, shapes or dtypes.", tone="good")
         )
-    for title, changes in (("Facts", found.facts), ("Config", found.config)):
+    for title, changes, caption in (("Facts", found.facts, ""), ("Config", found.config, _UNSAID)):
         if changes:
-            blocks.append(_changes(title, changes))
+            blocks.append(_changes(title, changes, caption))
     blocks.append(components)
     if found.tensors:
         blocks.append(_tensors(found.tensors))
@@ -40,7 +40,10 @@ def diff_document(found: Difference) -> Document:
     )
 
 
-def _changes(title: str, changes: Sequence[Change]) -> Table:
+_UNSAID = "- where the config does not say it: its class's default holds."
+
+
+def _changes(title: str, changes: Sequence[Change], caption: str) -> Table:
     return Table(
         title=title,
         columns=(
@@ -49,6 +52,7 @@ def _changes(title: str, changes: Sequence[Change]) -> Table:
             Column(name="right", title="second", show=_value),
         ),
         rows=tuple((change.name, change.left, change.right) for change in changes),
+        caption=caption if any(None in (change.left, change.right) for change in changes) else "",
     )
 
 

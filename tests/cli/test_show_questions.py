@@ -102,6 +102,15 @@ def test_diff(run, tiny_llama, deeper, format_):
         assert "layers" in out
 
 
+def test_what_one_config_leaves_to_its_class_is_explained(run, tiny_llama, deeper):
+    config = json.loads((deeper / "config.json").read_text(encoding="utf-8"))
+    _, out, _ = run("show", tiny_llama, deeper, "--diff")
+    assert "class's default" not in out  # both say everything that differs
+    (deeper / "config.json").write_text(json.dumps({**config, "rope_theta": 20000.0}), encoding="utf-8")
+    _, out, _ = run("show", tiny_llama, deeper, "--diff")
+    assert "where the config does not say it: its class's default holds" in " ".join(out.split())
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
