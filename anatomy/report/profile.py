@@ -70,13 +70,13 @@ def profile_document(record: Record) -> Document:
 def _blocks(found: Profile) -> Iterator[Block]:
     record, comparison = found.record, found.comparison
     run = record.measurement
-    yield _answer(found)
+    yield answer_sentence(found)
     if run.machine.kind == "cpu":
         yield Sentence(text=NO_GPU, tone="caution")
     if run.failure is not None:
         yield from failure_blocks(record, comparison, found.alive)
     yield from peaks(comparison)
-    yield from _instants(comparison)
+    yield from instant_sentences(comparison)
     if found.notes:
         yield Notes(title="Notes", items=found.notes, tone="caution")
     yield from categories(comparison)
@@ -95,7 +95,7 @@ def _blocks(found: Profile) -> Iterator[Block]:
     yield Sentence(text=f"Measured with {_listed(run.machine.versions)}.")
 
 
-def _answer(found: Profile) -> Sentence:
+def answer_sentence(found: Profile) -> Sentence:
     """Where and how much, and what had been said of it."""
     run, peak = found.record.measurement, found.comparison.peak("allocated")
     if run.failure is not None:
@@ -114,7 +114,8 @@ def _answer(found: Profile) -> Sentence:
     )
 
 
-def _instants(comparison: ProfileComparison) -> Iterator[Sentence]:
+def instant_sentences(comparison: ProfileComparison) -> Iterator[Sentence]:
+    """Where the peak is, on both sides."""
     at, seen = comparison.predicted_at, comparison.measured_at
     if at is None:
         return

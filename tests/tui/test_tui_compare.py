@@ -130,6 +130,7 @@ def test_keys(pins: tuple[Pin, ...]):
             assert (view.base, view.index) == (0, 0)
             cells = [str(cell) for cell in table.get_column_at(1)]
             assert not any(LEAST in cell for cell in cells)
+            view.show(pins)
             await pilot.press("G")
             assert table.scroll_y == table.max_scroll_y > 0
             await pilot.press("g")

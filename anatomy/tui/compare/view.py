@@ -89,6 +89,7 @@ class CompareView(Vertical):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id, classes=classes)
+        self._drawn = False
         self._pins: tuple[Pin, ...] = ()
         self._gpu: str | None = None
         self._base: Pin | None = None
@@ -98,6 +99,7 @@ class CompareView(Vertical):
         yield Static(NOTHING, markup=False)
 
     def on_mount(self) -> None:
+        self._drawn = True
         self._fill()
 
     def show(self, pins: Sequence[Pin], *, gpu: str | None = None) -> None:
@@ -128,7 +130,7 @@ class CompareView(Vertical):
         return min(max(0, self.query_one(Columns).cursor_column - 1), len(self._pins) - 1)
 
     def _fill(self, cursor: int | None = None) -> None:
-        if not self.is_mounted:
+        if not self._drawn:
             return
         table = self.query_one(Columns)
         at, top = (self.index or 0) if cursor is None else cursor, table.scroll_y

@@ -65,6 +65,7 @@ class GpuTable(Vertical):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id, classes=classes)
+        self._drawn = False
         self._all: tuple[GpuRow, ...] = gpu_rows(None, all_gpus())
         self._shown: tuple[GpuRow, ...] = ()
         self._stale = False
@@ -75,6 +76,7 @@ class GpuTable(Vertical):
         yield Static("", markup=False)
 
     def on_mount(self) -> None:
+        self._drawn = True
         self._fill()
 
     def show(
@@ -105,7 +107,7 @@ class GpuTable(Vertical):
         self._fill()
 
     def _fill(self) -> None:
-        if not self.is_mounted:
+        if not self._drawn:
             return
         table = self.query_one(Rows)
         here = self._shown[table.cursor_row].gpu if table.cursor_row < len(self._shown) else None

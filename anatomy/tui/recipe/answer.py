@@ -31,12 +31,14 @@ class AnswerPanel(VerticalScroll):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id, classes=classes)
+        self._drawn = False
         self.answer = Answer()
 
     def compose(self) -> ComposeResult:
         yield Static("", markup=False)
 
     def on_mount(self) -> None:
+        self._drawn = True
         self._draw()
 
     def on_resize(self) -> None:
@@ -48,7 +50,7 @@ class AnswerPanel(VerticalScroll):
         self._draw()
 
     def _draw(self) -> None:
-        if self.is_mounted:
+        if self._drawn:
             width = max(20, self.scrollable_content_region.width)
             self.query_one(Static).update(panel_text(self.answer, width))
 

@@ -64,6 +64,7 @@ class RecipeForm(VerticalScroll, can_focus=True):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - textual's name
         super().__init__(id=id, classes=classes)
+        self._drawn = False
         self._shown = Shown(recipe=Recipe())
         self._rows = form_rows(self._shown)
         self._first_more = next(i for i, row in enumerate(self._rows) if not row.field.primary)
@@ -75,6 +76,7 @@ class RecipeForm(VerticalScroll, can_focus=True):
         yield Static("", id="about", markup=False)
 
     def on_mount(self) -> None:
+        self._drawn = True
         self._lines = list(self.query(Line))
         self._draw_all()
 
@@ -115,7 +117,7 @@ class RecipeForm(VerticalScroll, can_focus=True):
 
     def _draw_all(self) -> None:
         self._rows = form_rows(self._shown)
-        if self.is_mounted:
+        if self._drawn:
             for number in range(len(self._rows) + 1):
                 self._draw(number)
             self._draw_about()
@@ -137,7 +139,7 @@ class RecipeForm(VerticalScroll, can_focus=True):
         self.query_one("#about", Static).update(about_text(row))
 
     def watch_cursor(self, before: int, now: int) -> None:
-        if self.is_mounted:
+        if self._drawn:
             self._draw(before)
             self._draw(now)
             self._draw_about()
