@@ -22,5 +22,6 @@ def by_falling_size(outline: Outline) -> list[int]:
         for k in range(1, outline.times[group]):
             order.extend([item + k * stride for item in first])
 
-    arrange(0)
+    if len(outline):
+        arrange(0)
     return order

@@ -21,7 +21,7 @@ class ModulePane(Vertical):
         self.bar = SearchBar()
         """The search bar."""
         self._start = 0
-        self._folds = b""
+        self._before = self.modules.view.snapshot()
 
     def compose(self) -> ComposeResult:
         """One over the other."""
@@ -33,7 +33,7 @@ class ModulePane(Vertical):
         event.stop()
         tree = self.modules
         self._start = tree.rows[tree.at] if tree.rows else 0
-        self._folds = tree.view.folds()
+        self._before = tree.view.snapshot()
         self.bar.ask(event.to_filter, tree.view.filter.text if event.to_filter else "")
 
     @on(SearchBar.Typed)
@@ -43,21 +43,18 @@ class ModulePane(Vertical):
         if event.to_filter:
             tree.filter(event.text)
             return
-        tree.view.restore(self._folds)  # what the letters before have unfolded
-        if event.text:
-            tree.search(event.text, self._start)
-        else:
-            tree.go_to(self._start)
+        tree.view.restore(self._before)  # what the letters before have unfolded
+        if not event.text:
             self.bar.say(None, 0)
+        if not (event.text and tree.search(event.text, self._start)):
+            tree.go_to(self._start)
 
     @on(SearchBar.Closed)
     def _leave(self, event: SearchBar.Closed) -> None:
         event.stop()
         tree = self.modules
         if not event.kept:
-            if event.to_filter:
-                tree.filter("")
-            tree.view.restore(self._folds)
+            tree.view.restore(self._before)
             tree.go_to(self._start)
         tree.focus()
 

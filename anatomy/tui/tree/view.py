@@ -5,6 +5,7 @@ Folding never moves the cursor to another module: an item keeps its number, what
 
 from bisect import bisect_left, bisect_right
 from enum import IntEnum
+from typing import NamedTuple
 
 from anatomy.tui.tree.find import Marked, Query, matching
 from anatomy.tui.tree.order import by_falling_size
@@ -25,6 +26,15 @@ _UNFOLDED = bytes([Fold.OPEN, Fold.OPEN, Fold.SPLIT, *range(3, 256)])
 """For `translate`: what is closed is open."""
 _FOLDED = bytes([Fold.CLOSED, Fold.CLOSED, Fold.SPLIT, *range(3, 256)])
 """For `translate`: what is open is closed; groups stay split."""
+
+
+class Snapshot(NamedTuple):
+    """A view at one moment."""
+
+    folds: bytes
+    filter: Query
+    kept: bytearray | None
+    before_filter: bytearray | None
 
 
 class View:
@@ -106,13 +116,14 @@ class View:
         self._folds[item] = fold
         self._reachable = None
 
-    def folds(self) -> bytes:
-        """What is unfolded, to be given back to `restore`."""
-        return bytes(self._folds)
+    def snapshot(self) -> "Snapshot":
+        """What is unfolded and filtered, to be given back to `restore`."""
+        return Snapshot(bytes(self._folds), self.filter, self._kept, self._before_filter)
 
-    def restore(self, folds: bytes) -> None:
-        """Unfold what was unfolded then."""
-        self._folds = bytearray(folds)
+    def restore(self, then: "Snapshot") -> None:
+        """Unfold and filter as it was then."""
+        self._folds, self.filter, self._kept = bytearray(then.folds), then.filter, then.kept
+        self._before_filter = then.before_filter
         self._reachable = None
 
     def unfold_all(self) -> None:
@@ -212,7 +223,7 @@ class View:
     def set_filter(self, query: Query, marks: Marked | None = None) -> int:
         """Keep what matches, what it is in and what is in it; an empty query shows all again. The number of matches."""
         if self._before_filter is not None:
-            self._folds, self._before_filter = self._before_filter, None
+            self._folds, self._before_filter = bytearray(self._before_filter), None
         self._reachable, self._kept, self.filter = None, None, query
         if not query:
             return 0
