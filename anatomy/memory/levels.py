@@ -28,6 +28,8 @@ class Levels:
     """Of each block of the timeline, where its category stands in `CATEGORIES`."""
     kept: Sequence[tuple[int, ...]]
     """The stacks before entry 0, `STRIDE`, twice that, ...; each in the order of `CATEGORIES`."""
+    calls: Sequence[int]
+    """The entries that took memory from the device or gave it back, in order: `replay.reserved` changes there alone."""
 
     @property
     def entries(self) -> int:
@@ -107,7 +109,8 @@ def levels(replay: Replay) -> Levels:
     place = {category: number for number, category in enumerate(CATEGORIES)}
     kinds = bytes([place[block.category] for block in replay.timeline.blocks])
     kept: list[tuple[int, ...]] = []
-    found = Levels(replay=replay, kinds=kinds, kept=kept)
+    calls = sorted({call.at for call in replay.device_calls if call.at < len(replay.reserved)})
+    found = Levels(replay=replay, kinds=kinds, kept=kept, calls=calls)
     stack = [0] * len(CATEGORIES)
     for start in range(0, found.entries, STRIDE):
         kept.append(tuple(stack))
@@ -178,12 +181,13 @@ def _column(levels: Levels, start: int, stop: int) -> Column:
     inside = levels.replay.allocated[start:stop]
     highest = max(inside)
     index = start + inside.index(highest)
+    calls = levels.calls[bisect_left(levels.calls, start) : bisect_left(levels.calls, stop)]
     return Column(
         start=start,
         stop=stop,
         index=index,
         allocated_bytes=highest,
-        reserved_bytes=max(levels.replay.reserved[start:stop]),
+        reserved_bytes=max(levels.replay.reserved[at] for at in (start, *calls)),
         stack=levels.stack(index),
     )
 

@@ -63,6 +63,7 @@ class AliveList(ScrollView, can_focus=True, inherit_bindings=False):
         self._alive: Alive | None = None
         self._total = 0
         self._size_shown = bytes_column(())
+        self._looks: tuple[Style, Style, Style] | None = None
 
     def show(self, alive: Alive | None) -> None:
         """Show another instant; the cursor stays on the row that is about the same, where there is one."""
@@ -128,20 +129,27 @@ class AliveList(ScrollView, can_focus=True, inherit_bindings=False):
             else:
                 self.row = at
 
+    def notify_style_update(self) -> None:
+        """Another theme has other colours."""
+        self._looks = None
+        super().notify_style_update()
+
     def render_line(self, y: int) -> Strip:
         """One row."""
+        if self._looks is None:
+            parts = ("alive-list--muted", "alive-list--cursor")
+            muted, cursor = (self.get_component_rich_style(part, partial=True) for part in parts)
+            self._looks = self.rich_style, muted, cursor
+        plain, muted, cursor = self._looks
         at, width = int(self.scroll_offset.y) + y, self.size.width
         if at >= len(self.rows):
-            return Strip.blank(width, self.rich_style)
-        strip = Strip(self._segments(self.rows[at], width)).adjust_cell_length(width, self.rich_style)
-        if at == self.row:
-            return strip.apply_style(self.get_component_rich_style("alive-list--cursor", partial=True))
-        return strip.apply_style(self.rich_style)
+            return Strip.blank(width, plain)
+        strip = Strip(self._segments(self.rows[at], width, muted)).adjust_cell_length(width, plain)
+        return strip.apply_style(plain + cursor if at == self.row else plain)
 
-    def _segments(self, row: AliveRow, width: int) -> list[Segment]:
+    def _segments(self, row: AliveRow, width: int, muted: Style) -> list[Segment]:
         """Fold mark, letter, name, bytes, share, blocks, bar."""
         owned, bar = row.owned, max(0, min(60, (width - NUMBERS) // 3))
-        muted = self.get_component_rich_style("alive-list--muted", partial=True)
         mark = {None: " ", True: "▾", False: "▸"}[row.unfolded]
         letter, color = inks.letter(owned.category)
         name = "  " * row.depth + mark + " "
@@ -199,8 +207,8 @@ class AliveTable(Vertical):
         self.list.show(self.alive)
 
     def _say(self, running: str, levels: str) -> None:
-        self.query_one("#alive-running", Static).update(Content(running))
-        self.query_one("#alive-levels", Static).update(Content(levels))
+        self.query_one("#alive-running", Static).update(Content(running), layout=False)
+        self.query_one("#alive-levels", Static).update(Content(levels), layout=False)
 
 
 def _end_of(name: str, room: int) -> str:

@@ -8,6 +8,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -16,7 +17,7 @@ from textual.widget import Widget
 from anatomy.memory.allocator import OutOfMemory, Replay
 from anatomy.memory.levels import Sampled, sampled
 from anatomy.tui.memory import inks
-from anatomy.tui.memory.picture import ABOVE, BELOW, GUTTER, MARKS, Row, picture, with_cursor
+from anatomy.tui.memory.picture import ABOVE, BELOW, GUTTER, MARKS, Cell, Row, picture, with_cursor
 from anatomy.tui.memory.scene import Scene, scene
 from anatomy.tui.memory.window import Window, beside, phase_beside, step_window
 
@@ -91,6 +92,7 @@ class MemoryChart(Widget, can_focus=True):
         self._sampled: tuple[object, Sampled] | None = None
         self._picture: tuple[tuple[object, ...], list[Row]] | None = None
         self._styles: dict[tuple[str, str], Style] = {}
+        self._strips: dict[int, Strip] = {}
 
     def on_mount(self) -> None:
         """Without colour, letters tell the categories apart."""
@@ -121,15 +123,22 @@ class MemoryChart(Widget, can_focus=True):
 
     def go(self, index: int) -> None:
         """Put the cursor on an entry, as far as there is one, and show it."""
-        if self.scene is not None:
-            index = max(0, min(index, self.window.entries - 1))
-            self.window = self.window.including(index)
-            self.index = index
+        if self.scene is None:
+            return
+        index = max(0, min(index, self.window.entries - 1))
+        window = self.window.including(index)
+        if window != self.window:
+            self.window = window
+            self.refresh()
+        self.index = index
 
-    def watch_index(self) -> None:
-        """Tell others, and draw the cursor where it is now."""
-        self.refresh()
-        self.post_message(self.Moved(self, self.index))
+    def watch_index(self, before: int, now: int) -> None:
+        """Tell others, and draw again what the cursor leaves and where it is: little, for slow lines."""
+        shown = self.shown()
+        if shown is not None:
+            columns = [found for index in (before, now) if (found := shown.columns_of(index))]
+            self.refresh(*(Region(GUTTER + c.start, 0, len(c), self.size.height) for c in columns))
+        self.post_message(self.Moved(self, now))
 
     def action_move(self, columns: int) -> None:
         """By so many columns; at the edge the picture moves."""
@@ -241,30 +250,36 @@ class MemoryChart(Widget, can_focus=True):
     def notify_style_update(self) -> None:
         """Another theme has other colours."""
         self._styles.clear()
+        self._strips.clear()
         super().notify_style_update()
 
     def render_line(self, y: int) -> Strip:
         """One row of the picture, with the cursor."""
-        rows, base, shown = self._rows(), self.rich_style, self.shown()
+        rows, width = self._rows(), self.size.width
         if y >= len(rows):
-            return Strip.blank(self.size.width, base)
-        axis = len(rows) - BELOW
-        row = rows[y]
-        if shown is not None and ABOVE <= y <= axis:
-            here = shown.columns_of(self.index)
-            row = with_cursor(row, range(here.start + GUTTER, here.stop + GUTTER), axis=y == axis)
-        segments = [
+            return Strip.blank(width, self._style("", ""))
+        if y not in self._strips:
+            self._strips[y] = self._strip(rows[y]).adjust_cell_length(width, self._style("", ""))
+        strip, axis, shown = self._strips[y], len(rows) - BELOW, self.shown()
+        if shown is None or not ABOVE <= y <= axis:
+            return strip
+        start, stop = (column + GUTTER for column in _ends(shown.columns_of(self.index)))
+        cursor = self._strip(with_cursor(rows[y][start:stop], axis=y == axis))
+        return Strip.join([strip.crop(0, start), cursor, strip.crop(stop)])
+
+    def _strip(self, row: Row) -> Strip:
+        return Strip(
             Segment("".join(cell.character for cell in cells), self._style(*look))
-            for look, cells in groupby(row, key=lambda cell: (cell.ink, cell.ground))
-        ]
-        return Strip(segments).adjust_cell_length(self.size.width, base)
+            for look, cells in groupby(row, key=_look)
+        )
 
     def _rows(self) -> list[Row]:
         shown = self.shown()
         if shown is None or self.scene is None:
             return []
-        key = (shown, self.size.height, self.letters, self.with_reserved)
-        if self._picture is None or self._picture[0][0] is not shown or self._picture[0][1:] != key[1:]:
+        key = (id(shown), self.size.height, self.letters, self.with_reserved)
+        if self._picture is None or self._picture[0] != key:
+            self._strips.clear()
             rows = picture(
                 shown, self.scene, height=self.size.height, letters=self.letters, reserved=self.with_reserved
             )
@@ -283,3 +298,11 @@ class MemoryChart(Widget, can_focus=True):
         if not name:
             return Style()
         return category(name) or self.get_component_rich_style(f"memory-chart--{name}", partial=True)
+
+
+def _look(cell: Cell) -> tuple[str, str]:
+    return cell.ink, cell.ground
+
+
+def _ends(columns: range) -> tuple[int, int]:
+    return columns.start, columns.stop

@@ -61,18 +61,17 @@ def picture(
     return [unit + _peak_row(sampled, scene), *body, *_below(sampled, scene)][:height]
 
 
-def with_cursor(row: Row, columns: range, *, axis: bool = False) -> Row:
-    """A row of the area, or the axis, with the cursor in these columns; letters stay to be read."""
-    marked = list(row)
-    for x in columns:
-        cell = row[x]
-        if axis:
-            marked[x] = Cell("▲", PEAK)
-        elif cell.character.isalpha() and not cell.ground:
-            marked[x] = Cell(cell.character, CURSOR)
-        else:
-            marked[x] = Cell("│", "" if cell.ground else PEAK, cell.ground)
-    return marked
+def with_cursor(cells: Row, *, axis: bool = False) -> Row:
+    """Cells of the area, or of the axis, as they are where the cursor is; letters stay to be read."""
+    return [_under_cursor(cell, axis) for cell in cells]
+
+
+def _under_cursor(cell: Cell, axis: bool) -> Cell:
+    if axis:
+        return Cell("▲", PEAK)
+    if cell.character.isalpha() and not cell.ground:
+        return Cell(cell.character, CURSOR)
+    return Cell("│", "" if cell.ground else PEAK, cell.ground)
 
 
 def area(
