@@ -33,9 +33,10 @@ class RecipeForm(VerticalScroll, can_focus=True):
     DEFAULT_CSS = """
     RecipeForm { height: 1fr; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
     RecipeForm > #about {
-        dock: bottom; width: 100%; height: 4; border-top: solid $foreground 20%; background: $surface;
+        dock: bottom; width: 100%; height: 6; border-top: solid $foreground 20%; background: $surface;
     }
-    RecipeForm.-low > #about { display: none; }
+    RecipeForm.-low > #about { height: 4; }
+    RecipeForm.-least > #about { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "go(1)", "Next setting", show=False),
@@ -149,7 +150,8 @@ class RecipeForm(VerticalScroll, can_focus=True):
         self._draw_all()
 
     def on_resize(self, event: events.Resize) -> None:
-        self.set_class(event.size.height < 12, "-low")
+        self.set_class(event.size.height < 20, "-low")
+        self.set_class(event.size.height < 12, "-least")
         self._draw_all()
 
     def on_focus(self) -> None:
