@@ -93,6 +93,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 """Our name of a fact -> the names that configs give it, the commonest first."""
 
 _ENCODER_LAYERS = ("encoder_layers", "num_encoder_layers")
+_DECODER_LAYERS = ("decoder_layers", "num_decoder_layers")
 _PREDICTION_LAYERS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_layers")
 QUANTIZATION = ("quantization_config", "compression_config")
 """Where a config.json says that its checkpoint is quantized."""
@@ -105,9 +106,11 @@ def facts_from_config(config: Any) -> Facts:
     values: dict[str, Any] = {name: _first_integer(text, keys) for name, keys in ALIASES.items()}
     values["layer_kinds"] = _layer_kinds(text)
     if _get(config, "is_encoder_decoder"):
-        # T5 calls the encoder's depth `num_layers`; the others have a name for it.
-        values["encoder_layers"] = _first_integer(text, (*_ENCODER_LAYERS, "num_layers"))
-        values["layers"] = _first_integer(text, ("decoder_layers", "num_decoder_layers")) or values["layers"]
+        # Of the whole config: its text part is a copy with the decoder's settings in the encoder's places, and class
+        # defaults where they stood. T5 calls the encoder's depth `num_layers`; the others have a name for it.
+        encoder = (*_ENCODER_LAYERS, "num_layers")
+        values["encoder_layers"] = _first_integer(config, encoder) or _first_integer(text, encoder)
+        values["layers"] = _first_integer(config, _DECODER_LAYERS) or values["layers"]
     return _derive(Facts(**values), text)
 
 

@@ -202,3 +202,24 @@ def test_a_head_width_that_varies_by_layer_is_not_made_up(blueprint_of):
     text |= {"num_hidden_layers": 6, "head_dim": 16, "global_head_dim": 32, "vocab_size_per_layer_input": 48}
     facts = anatomy_from(blueprint_of({**text, "architectures": ["Gemma4ForCausalLM"]})).facts
     assert (facts.heads, facts.head_dim) == (4, None)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "whisper", "architectures": ["WhisperForConditionalGeneration"], "num_mel_bins": 8}
+        | {"pad_token_id": 0},
+        {"model_type": "bart", "architectures": ["BartForConditionalGeneration"]},
+        {"model_type": "t5", "architectures": ["T5ForConditionalGeneration"], "num_layers": 3, "d_ff": 64}
+        | {"num_decoder_layers": 5, "num_heads": 2, "d_kv": 16},
+    ],
+)
+def test_each_side_of_an_encoder_decoder_has_its_own_depth(config, blueprint_of):
+    """Neither the other's, nor the class's default."""
+    from anatomy.architecture.anatomy import anatomy_from
+
+    sides = {"encoder_layers": 3, "decoder_layers": 5, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64}
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "max_source_positions": 16}
+    flat = {} if config["model_type"] == "t5" else {**sides, **heads}
+    facts = anatomy_from(blueprint_of({**config, **flat, "d_model": 32, "vocab_size": 48})).facts
+    assert (facts.encoder_layers, facts.layers, facts.heads, facts.ffn_width) == (3, 5, 2, 64)
