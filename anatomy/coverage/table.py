@@ -25,6 +25,7 @@ def coverage_document(
         Sentence(text=said),
         _summary(rows),
         *(_goal(rows, text=text) for text in (True, False)),
+        Sentence(text=_without_media(rows)),
         Sentence(text=_classified(rows)),
         Notes(title="Refused", items=tuple(_refusals(rows))),
         Notes(title="Failed", items=tuple(_failures(rows)) or ("nothing",)),
@@ -88,6 +89,25 @@ def _goal(rows: Sequence[Examined], *, text: bool) -> Sentence:
         for method in METHODS
     )
     return Sentence(text=f"{which}, {' and '.join(parts)}.")
+
+
+_TEXT_ALONE = ("text alone", "text only")
+"""What an answer's inputs say of a model that takes pictures or sound, and whose step had none."""
+
+
+def _without_media(rows: Sequence[Examined]) -> str:
+    """Such an answer is of the text part's activations: the tower is held, and does not run."""
+    answered = [row for row in rows if _verdict(row, METHODS[0]) == "answered"]
+    alone = [
+        row
+        for row in answered
+        if any(word in said for said in row.answers[METHODS[0]].inputs for word in _TEXT_ALONE)
+    ]
+    others = sum(row.pair.task not in TEXT_TASKS for row in alone)
+    return (
+        f"Of the {len(answered):,} answered for {METHODS[0]}, {len(alone):,} take pictures or sound and were given text alone, "
+        f"so that their towers do not run: {others:,} of them are not of text tasks. Each row says so, and why."
+    )
 
 
 def _classified(rows: Sequence[Examined]) -> str:

@@ -88,6 +88,16 @@ def test_the_summary_adds_up():
     assert "| all | 3 | 3 | 3 | 2 | 0 | 1 | 2 | 1 | 0 |" in page
 
 
+def test_answers_without_pictures_or_sound_are_counted_apart():
+    """A tower that does not run is not rehearsed, however true the rest is."""
+    without = Answer(verdict="answered", inputs=("planned with text alone: its processor needs torchvision",))
+    rows = [row("a"), row("b", "speech-seq2seq"), row("c", "image-text-to-text"), row("d")]
+    rows[2:] = [replace(one, answers=dict.fromkeys(METHODS, without)) for one in rows[2:]]
+    page = render(coverage_document(rows, {}), "md")
+    assert "Of the 4 answered for full, 2 take pictures or sound and were given text alone" in page
+    assert "1 of them are not of text tasks" in page
+
+
 def test_the_published_table_meets_its_goals():
     lines = published().values()
     pairs = {(pair.task, pair.model_type) for pair in all_pairs()}
