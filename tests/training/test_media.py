@@ -112,6 +112,40 @@ def test_placeholders_are_where_the_loss_is_not():
     assert batch["pixel_values"].shape == (2, 3, 336, 336)
 
 
+@pytest.mark.parametrize(
+    ("made", "absent"),
+    [
+        (lambda: llava(), "images"),
+        (
+            lambda: build(
+                "qwen2_audio",
+                "Qwen2AudioForConditionalGeneration",
+                text_config=TEXT,
+                audio_config={"d_model": 64, "encoder_layers": 1, "encoder_attention_heads": 4},
+            ),
+            "sound",
+        ),
+        (
+            lambda: build(
+                "evolla",
+                "EvollaForProteinText2Text",
+                **(TEXT | {"num_hidden_layers": 2, "aligner_num_add_layers": 1}),
+                protein_encoder_config={
+                    "hidden_size": 64,
+                    "intermediate_size": 64,
+                    "num_hidden_layers": 1,
+                    "num_attention_heads": 4,
+                },
+            ),
+            "proteins",
+        ),
+    ],
+)
+def test_a_tower_that_does_not_run_is_said(made, absent):
+    plan = plan_batch(made(), Recipe(method="full", precision="bf16", seq_len=16, images=0))
+    assert f"the batch holds text only, no {absent}" in plan.assumptions
+
+
 def test_a_sequence_of_pictures_alone_is_refused():
     with pytest.raises(RecipeError, match="576 tokens, which leaves no text in a sequence of 512"):
         plan_batch(llava(), Recipe(seq_len=512, images=1))

@@ -119,9 +119,21 @@ def _text_assumptions(model: Any, media: Media | None, recipe: Recipe) -> tuple[
     if media is not None:
         among = f", {media.tokens:,} of its tokens" if media.tokens else ""
         said.append(f"{media.words}{among}")
-    elif getattr(model.config, "vision_config", None) is not None:
-        said.append("the batch holds text only, no images")
+    elif absent := _absent(model):
+        said.append(f"the batch holds text only, no {absent}")
     return tuple(said)
+
+
+_TOWERS = {"input_features": "sound", "input_values": "sound", "protein_input_ids": "proteins"}
+"""What else than pictures a class may take beside text, by its input's name."""
+
+
+def _absent(model: Any) -> str:
+    """What a model takes beside text, whose tower does not run without; '' for a model of text alone."""
+    if getattr(model.config, "vision_config", None) is not None:
+        return "images"
+    accepted = inspect.signature(model.forward).parameters
+    return next((word for name, word in _TOWERS.items() if name in accepted), "")
 
 
 def _add_media(model: Any, batch: Batch, media: Media, accepted: Mapping[str, Any]) -> None:
