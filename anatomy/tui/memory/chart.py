@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import groupby
+from operator import itemgetter
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -17,7 +18,7 @@ from textual.widget import Widget
 from anatomy.memory.allocator import OutOfMemory, Replay
 from anatomy.memory.levels import Sampled, sampled
 from anatomy.tui.memory import inks
-from anatomy.tui.memory.picture import ABOVE, BELOW, GUTTER, MARKS, Cell, Row, picture, with_cursor
+from anatomy.tui.memory.picture import ABOVE, BELOW, GUTTER, MARKS, Row, picture, with_cursor
 from anatomy.tui.memory.scene import Scene, scene
 from anatomy.tui.memory.window import Window, beside, phase_beside, step_window
 
@@ -194,12 +195,12 @@ class MemoryChart(Widget, can_focus=True):
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """The cursor goes where the mouse is, and follows it."""
         self.capture_mouse()
-        self._point(event)
+        self.go(self._under(event))
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Follow while the button is down."""
         if self.app.mouse_captured is self:
-            self._point(event)
+            self.go(self._under(event))
 
     def on_mouse_up(self) -> None:
         """Let go."""
@@ -214,9 +215,6 @@ class MemoryChart(Widget, can_focus=True):
         """Zoom out around the mouse."""
         event.stop()
         self._zoom(-1, self._under(event))
-
-    def _point(self, event: events.MouseEvent) -> None:
-        self.go(self._under(event))
 
     def _under(self, event: events.MouseEvent) -> int:
         """The highest entry of the column that the mouse is over."""
@@ -263,14 +261,15 @@ class MemoryChart(Widget, can_focus=True):
         strip, axis, shown = self._strips[y], len(rows) - BELOW, self.shown()
         if shown is None or not ABOVE <= y <= axis:
             return strip
-        start, stop = (column + GUTTER for column in _ends(shown.columns_of(self.index)))
+        here = shown.columns_of(self.index)
+        start, stop = here.start + GUTTER, here.stop + GUTTER
         cursor = self._strip(with_cursor(rows[y][start:stop], axis=y == axis))
         return Strip.join([strip.crop(0, start), cursor, strip.crop(stop)])
 
     def _strip(self, row: Row) -> Strip:
         return Strip(
             Segment("".join(cell.character for cell in cells), self._style(*look))
-            for look, cells in groupby(row, key=_look)
+            for look, cells in groupby(row, key=itemgetter(1, 2))
         )
 
     def _rows(self) -> list[Row]:
@@ -298,11 +297,3 @@ class MemoryChart(Widget, can_focus=True):
         if not name:
             return Style()
         return category(name) or self.get_component_rich_style(f"memory-chart--{name}", partial=True)
-
-
-def _look(cell: Cell) -> tuple[str, str]:
-    return cell.ink, cell.ground
-
-
-def _ends(columns: range) -> tuple[int, int]:
-    return columns.start, columns.stop

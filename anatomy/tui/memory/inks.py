@@ -2,7 +2,6 @@
 
 from functools import cache
 
-from rich.color import Color as RichColor
 from rich.style import Style
 from textual.color import Color
 
@@ -26,12 +25,6 @@ def ground(name: str) -> Style | None:
     color = _COLORS[name]
     text = color.get_contrast_text(1.0).rich_color
     return Style(color=text, bgcolor=color.rich_color)
-
-
-@cache
-def behind(name: str) -> RichColor | None:
-    """A category's colour, to lie behind something of another colour."""
-    return _COLORS[name].rich_color if name in _COLORS else None
 
 
 def letter(category: Category) -> tuple[str, Style]:
