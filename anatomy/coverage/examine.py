@@ -119,7 +119,9 @@ def _answered(blueprint: Blueprint, method: str, variant: Mapping[str, Any]) -> 
         dtype=staged.recipe.precision,
         length=staged.recipe.seq_len,
         kernels=tuple(_about(found.assumptions, ("kernel", "eager", "loop over tokens"))),
-        inputs=tuple(_about((*found.assumptions, *staged.warnings), ("image", "audio", "text alone", "text only"))),
+        inputs=tuple(
+            _about((*found.assumptions, *staged.warnings), ("image", "audio", "text alone", "text only"))
+        ),
     )
 
 
