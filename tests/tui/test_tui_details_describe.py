@@ -10,30 +10,28 @@ from anatomy.architecture.components import COMPONENTS
 from anatomy.architecture.tree import ModuleNode, OwnParameter
 from anatomy.memory.timeline import Category
 from anatomy.planning.modules import HeldParameter, ModuleShare
-from anatomy.tui.tree.describe import Line, Section, Subject, describe
+from anatomy.tui.tree.describe import Line, Section, describe
+from anatomy.tui.tree.fold import Fold
 from anatomy.tui.tree.growing import outline_of
 from anatomy.tui.tree.marks import MARKS, Marker, tied_items
 from anatomy.tui.tree.outline import Row
 from anatomy.tui.tree.prose import set_lines
 from anatomy.tui.tree.shares import Shares, held_bytes, is_quantized
-from anatomy.tui.tree.view import Fold, View
+from anatomy.tui.tree.view import View
 from anatomy.tui.tree.words import WORDS, sides
 
 
-def subject_of(anatomy: Anatomy, modules: dict[str, ModuleShare] | None = None) -> Subject:
+def marker_of(anatomy: Anatomy, modules: dict[str, ModuleShare] | None = None) -> Marker:
     outline = outline_of(anatomy)
     shares = None if modules is None else Shares(outline, modules)
-    return Subject(
-        anatomy=anatomy,
-        marker=Marker(outline=outline, tied=tied_items(outline, anatomy.tied), shares=shares),
-    )
+    return Marker(outline=outline, tied=tied_items(outline, anatomy.tied), shares=shares)
 
 
-def row_at(subject: Subject, path: str, *, split: bool = False) -> Row:
-    view = View(subject.marker.outline)
+def row_at(marker: Marker, path: str, *, split: bool = False) -> Row:
+    view = View(marker.outline)
     if split:
         view.unfold_all()
-    return view.row(subject.marker.outline.modules[path])
+    return view.row(marker.outline.modules[path])
 
 
 def facts(sections: tuple[Section, ...], title: str) -> dict[str, Line]:
@@ -58,8 +56,8 @@ def stands_for(anatomy: Anatomy, place: str) -> list[ModuleNode]:
 @pytest.mark.parametrize("split", [False, True])
 def test_every_row_sums_the_plan_over_all_that_it_stands_for(anatomy: Anatomy, split: bool):
     modules = shares_of(anatomy)
-    subject = subject_of(anatomy, modules)
-    view = View(subject.marker.outline)
+    marker = marker_of(anatomy, modules)
+    view = View(marker.outline)
     if split:
         view.unfold_all()
     for item in view.reachable():
@@ -69,7 +67,7 @@ def test_every_row_sums_the_plan_over_all_that_it_stands_for(anatomy: Anatomy, s
         inside = [
             modules.get(n.path, ModuleShare()) for top in stands_for(anatomy, row.place) for n in top.walk()
         ]
-        sections = describe(subject, row)
+        sections = describe(marker, row)
         memory = facts(sections, "Memory at the peak")
         assert memory["in all"].value == sum(share.peak_bytes for share in inside)
         for category in Category:
@@ -86,8 +84,8 @@ def test_every_row_sums_the_plan_over_all_that_it_stands_for(anatomy: Anatomy, s
 
 
 def test_what_a_linear_layer_says():
-    subject = subject_of(dense(), shares_of(dense()))
-    sections = describe(subject, row_at(subject, "model.layers.0.self_attn.q_proj"))
+    marker = marker_of(dense(), shares_of(dense()))
+    sections = describe(marker, row_at(marker, "model.layers.0.self_attn.q_proj"))
     what, parameters = facts(sections, ""), facts(sections, "Parameters")
     assert what["path"].text == "model.layers.0-3.self_attn.q_proj"
     assert what["class"].text == "Linear"
@@ -100,33 +98,33 @@ def test_what_a_linear_layer_says():
 
 
 def test_lora_has_its_real_shapes():
-    subject = subject_of(dense(), shares_of(dense(), ("up_proj",)))
-    adapters = facts(describe(subject, row_at(subject, "model.layers.0.mlp.up_proj")), "Adapters on it")
+    marker = marker_of(dense(), shares_of(dense(), ("up_proj",)))
+    adapters = facts(describe(marker, row_at(marker, "model.layers.0.mlp.up_proj")), "Adapters on it")
     assert adapters["LoRA A"].text == "2 × 8, float32, 4 of them"
     assert adapters["LoRA B"].text == "32 × 2, float32, 4 of them"
     assert adapters["LoRA A"].value == 4 * RANK * WIDTH
-    one = describe(subject, row_at(subject, "model.layers.1.mlp.up_proj", split=True))
+    one = describe(marker, row_at(marker, "model.layers.1.mlp.up_proj", split=True))
     assert facts(one, "Adapters on it")["LoRA A"].text == "2 × 8, float32"
 
 
 def test_without_a_plan_there_is_nothing_of_one():
-    subject = subject_of(dense())
-    titles = [section.title for section in describe(subject, row_at(subject, "model"))]
+    marker = marker_of(dense())
+    titles = [section.title for section in describe(marker, row_at(marker, "model"))]
     assert titles == ["", "Parameters"]
 
 
 def test_tied_parameters_name_each_other():
-    subject = subject_of(dense())
-    head = facts(describe(subject, row_at(subject, "lm_head")), "")
-    table = facts(describe(subject, row_at(subject, "model.embed_tokens")), "")
+    marker = marker_of(dense())
+    head = facts(describe(marker, row_at(marker, "lm_head")), "")
+    table = facts(describe(marker, row_at(marker, "model.embed_tokens")), "")
     assert head["tied with"].text == "model.embed_tokens.weight"
     assert table["tied with"].text == "lm_head.weight"
 
 
 def test_a_parameters_row():
-    subject = subject_of(dense(), shares_of(dense()))
-    item = subject.marker.outline.modules["model.layers.0.self_attn.q_proj"] + 2
-    sections = describe(subject, View(subject.marker.outline).row(item))
+    marker = marker_of(dense(), shares_of(dense()))
+    item = marker.outline.modules["model.layers.0.self_attn.q_proj"] + 2
+    sections = describe(marker, View(marker.outline).row(item))
     assert facts(sections, "")["path"].text == "model.layers.0-3.self_attn.q_proj.bias"
     assert facts(sections, "Parameters")["in all"].value == 4 * WIDTH
     assert facts(sections, "In this run")["bias held as"].text == "8, bfloat16, frozen, 4 of them"
@@ -135,8 +133,8 @@ def test_a_parameters_row():
 
 def test_the_model_itself():
     anatomy = dense()
-    subject = subject_of(anatomy)
-    sections = describe(subject, row_at(subject, ""))
+    marker = marker_of(anatomy)
+    sections = describe(marker, row_at(marker, ""))
     assert facts(sections, "")["path"].text == "the model itself"
     assert facts(sections, "Parameters")["in all"].value == anatomy.total
     assert facts(sections, "Parameters")["of the model"].text == "100.00 %"
@@ -166,13 +164,13 @@ def test_sides(kind: str, component: str, shape: tuple[int, ...], said: str):
     assert sides(kind, component, OwnParameter(name="weight", shape=shape, parts=())) == said
 
 
-def marks(subject: Subject, path: str, *, split: bool = False) -> str:
-    return subject.marker.marks(row_at(subject, path, split=split)).letters
+def marks(marker: Marker, path: str, *, split: bool = False) -> str:
+    return marker.marks(row_at(marker, path, split=split)).letters
 
 
 def test_marks_before_a_plan():
-    subject = subject_of(dense())
-    assert [marks(subject, path) for path in ("lm_head", "model.embed_tokens", "model")] == [
+    marker = marker_of(dense())
+    assert [marks(marker, path) for path in ("lm_head", "model.embed_tokens", "model")] == [
         "=   ",
         "=   ",
         "    ",
@@ -180,14 +178,14 @@ def test_marks_before_a_plan():
 
 
 def test_marks_of_a_lora_run():
-    subject = subject_of(dense(), shares_of(dense(), packed=True))
-    assert marks(subject, "model.embed_tokens") == "=F  "
-    assert marks(subject, "model.layers.0.self_attn.q_proj") == " tQL"
-    assert marks(subject, "model.layers.0.self_attn.v_proj") == " FQ "
-    assert marks(subject, "model.layers.0.self_attn") == " tQA"
-    assert marks(subject, "model.layers.0.norm") == " F  "
-    assert marks(subject, "model.layers") == " tQA"
-    assert marks(subject, "") == " tQA"
+    marker = marker_of(dense(), shares_of(dense(), packed=True))
+    assert marks(marker, "model.embed_tokens") == "=F  "
+    assert marks(marker, "model.layers.0.self_attn.q_proj") == " tQL"
+    assert marks(marker, "model.layers.0.self_attn.v_proj") == " FQ "
+    assert marks(marker, "model.layers.0.self_attn") == " tQA"
+    assert marks(marker, "model.layers.0.norm") == " F  "
+    assert marks(marker, "model.layers") == " tQA"
+    assert marks(marker, "") == " tQA"
 
 
 def test_marks_of_full_training():
@@ -200,36 +198,36 @@ def test_marks_of_full_training():
         )
         for path, share in shares_of(dense(), ()).items()
     }
-    subject = subject_of(dense(), trained)
-    assert marks(subject, "model") == " T  "
-    assert marks(subject, "lm_head") == "=   "
+    marker = marker_of(dense(), trained)
+    assert marks(marker, "model") == " T  "
+    assert marks(marker, "lm_head") == "=   "
 
 
 def test_a_target_of_some_layers_is_one_in_part():
-    subject = subject_of(dense())
-    outline = subject.marker.outline
+    marker = marker_of(dense())
+    outline = marker.outline
     chosen = frozenset({outline.modules["model.layers.2.mlp.up_proj"]})
-    subject = Subject(anatomy=subject.anatomy, marker=Marker(outline=outline, targets=chosen))
-    assert marks(subject, "model.layers.0.mlp.up_proj") == "   l"
-    assert marks(subject, "model.layers.2.mlp.up_proj", split=True) == "   L"
-    assert marks(subject, "model.layers.0.mlp.up_proj", split=True) == "    "
+    marker = Marker(outline=outline, targets=chosen)
+    assert marks(marker, "model.layers.0.mlp.up_proj") == "   l"
+    assert marks(marker, "model.layers.2.mlp.up_proj", split=True) == "   L"
+    assert marks(marker, "model.layers.0.mlp.up_proj", split=True) == "    "
 
 
 def test_parameter_rows_have_marks_of_their_own():
-    subject = subject_of(dense(), shares_of(dense(), packed=True))
-    outline = subject.marker.outline
+    marker = marker_of(dense(), shares_of(dense(), packed=True))
+    outline = marker.outline
     weight = outline.modules["model.layers.0.self_attn.q_proj"] + 1
     view = View(outline)
-    assert subject.marker.marks(view.row(weight)).letters == " FQ "
-    assert subject.marker.marks(view.row(weight + 1)).letters == " F  "
+    assert marker.marks(view.row(weight)).letters == " FQ "
+    assert marker.marks(view.row(weight + 1)).letters == " F  "
 
 
 def test_marked_words_find_who_holds_them():
-    subject = subject_of(dense(), shares_of(dense(), packed=True))
-    outline = subject.marker.outline
+    marker = marker_of(dense(), shares_of(dense(), packed=True))
+    outline = marker.outline
 
     def found(word: str) -> set[str]:
-        return {outline.paths[item] for item in subject.marker.marked(word)}
+        return {outline.paths[item] for item in marker.marked(word)}
 
     queries = {f"model.layers.{k}.self_attn.q_proj" for k in range(4)}
     assert found("trainable") == found("adapter") == found("target") == queries
@@ -248,10 +246,10 @@ def test_a_module_that_the_tree_lacks_counts_for_the_one_around_it():
         "": ModuleShare(flops=3),
         "gone": ModuleShare(flops=2),
     }
-    subject = subject_of(dense(), modules)
-    assert subject.shares is not None
-    assert subject.shares.flops(row_at(subject, "model")) == 7
-    assert subject.shares.flops(row_at(subject, "")) == 12
+    marker = marker_of(dense(), modules)
+    assert marker.shares is not None
+    assert marker.shares.flops(row_at(marker, "model")) == 7
+    assert marker.shares.flops(row_at(marker, "")) == 12
 
 
 @pytest.mark.parametrize(
@@ -280,18 +278,18 @@ def test_held_bytes():
 @pytest.mark.parametrize("width", [20, 30, 44, 60, 100, 200])
 def test_lines_fit_any_width(width: int):
     anatomy = dense()
-    subject = subject_of(anatomy, shares_of(anatomy, packed=True))
-    view = View(subject.marker.outline)
+    marker = marker_of(anatomy, shares_of(anatomy, packed=True))
+    view = View(marker.outline)
     for item in view.reachable():
-        lines = set_lines(describe(subject, view.row(item)), width)
+        lines = set_lines(describe(marker, view.row(item)), width)
         assert all(sum(len(text) for text, _ in line) <= width for line in lines)
 
 
 @pytest.mark.parametrize("width", [30, 100])
 def test_no_fact_is_lost_in_narrow_columns(width: int):
     anatomy = dense()
-    subject = subject_of(anatomy, shares_of(anatomy))
-    sections = describe(subject, row_at(subject, "model.layers.0.self_attn.q_proj"))
+    marker = marker_of(anatomy, shares_of(anatomy))
+    sections = describe(marker, row_at(marker, "model.layers.0.self_attn.q_proj"))
     said = " ".join("".join(text for text, _ in line) for line in set_lines(sections, width))
     words = " ".join(said.split())
     for section in sections:
@@ -301,8 +299,8 @@ def test_no_fact_is_lost_in_narrow_columns(width: int):
 
 
 def test_every_category_stands_with_its_letter():
-    subject = subject_of(dense(), shares_of(dense()))
-    lines = set_lines(describe(subject, row_at(subject, "model")), 80)
+    marker = marker_of(dense(), shares_of(dense()))
+    lines = set_lines(describe(marker, row_at(marker, "model")), 80)
     texts = ["".join(text for text, _ in line) for line in lines]
     assert any(text.startswith("W weights") for text in texts)
     assert any(text.startswith("a activations") for text in texts)
@@ -313,9 +311,9 @@ def test_marks_have_words():
 
 
 def test_a_split_row_is_its_own():
-    subject = subject_of(dense())
-    view = View(subject.marker.outline)
-    view.set_fold(subject.marker.outline.modules["model.layers"], Fold.SPLIT)
-    what = facts(describe(subject, view.row(subject.marker.outline.modules["model.layers.1"])), "")
+    marker = marker_of(dense())
+    view = View(marker.outline)
+    view.set_fold(marker.outline.modules["model.layers"], Fold.SPLIT)
+    what = facts(describe(marker, view.row(marker.outline.modules["model.layers.1"])), "")
     assert what["path"].text == "model.layers.1"
     assert "times" not in what

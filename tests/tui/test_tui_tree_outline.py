@@ -8,9 +8,10 @@ from made_trees import dense, experts, outlined
 from anatomy.architecture.anatomy import Anatomy
 from anatomy.architecture.fold import Folded, fold
 from anatomy.architecture.tree import ModuleNode
+from anatomy.tui.tree.fold import Fold
 from anatomy.tui.tree.growing import outline_of
 from anatomy.tui.tree.outline import Outline
-from anatomy.tui.tree.view import Fold, View
+from anatomy.tui.tree.view import View
 
 MODELS = {"dense": dense(), "one layer wider": dense(5, wide=2), "experts": experts(), "one layer": dense(1)}
 

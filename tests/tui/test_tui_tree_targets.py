@@ -11,10 +11,11 @@ from anatomy.architecture.anatomy import Anatomy
 from anatomy.architecture.facts import Facts
 from anatomy.architecture.tree import tree_from_model
 from anatomy.errors import RecipeError
+from anatomy.tui.tree.fold import Fold
 from anatomy.tui.tree.growing import outline_of
 from anatomy.tui.tree.outline import Outline
 from anatomy.tui.tree.targets import is_linear, shortest, targeted, toggle
-from anatomy.tui.tree.view import Fold, View
+from anatomy.tui.tree.view import View
 
 
 def expert_lists() -> Any:

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 from made_trees import dense, experts, outlined
 
 from anatomy.tui.tree.find import Query
+from anatomy.tui.tree.fold import Fold
 from anatomy.tui.tree.growing import outline_of
 from anatomy.tui.tree.outline import Outline
-from anatomy.tui.tree.view import Fold, View
+from anatomy.tui.tree.view import View
 
 
 def labels(view: View) -> list[str]:

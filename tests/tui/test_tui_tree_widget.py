@@ -15,7 +15,6 @@ from textual.pilot import Pilot
 from anatomy.architecture.anatomy import Anatomy
 from anatomy.architecture.tree import ModuleNode
 from anatomy.tui.tree.columns import Painter, bar, layout, percent, printable, shorten
-from anatomy.tui.tree.describe import Subject
 from anatomy.tui.tree.details import Details
 from anatomy.tui.tree.growing import outline_of
 from anatomy.tui.tree.marks import Marker
@@ -43,9 +42,7 @@ class Host(App[None]):
     @on(ModuleTree.Moved)
     def _moved(self, event: ModuleTree.Moved) -> None:
         self.moves.append(event.row.place)
-        assert self.anatomy is not None
-        subject = Subject(anatomy=self.anatomy, marker=event.tree.marker)
-        self.query_one(Details).show(subject, event.row)
+        self.query_one(Details).show(event.tree.marker, event.row)
 
     @on(ModuleTree.TargetToggled)
     def _toggled(self, event: ModuleTree.TargetToggled) -> None:

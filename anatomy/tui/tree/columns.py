@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 
+from anatomy.tui.tree.fold import Fold
 from anatomy.tui.tree.marks import MARK_WIDTH, Marker
 from anatomy.tui.tree.outline import Row
-from anatomy.tui.tree.view import Fold, View
+from anatomy.tui.tree.view import View
 from anatomy.units import format_bytes, format_count, format_share
 
 Cell = tuple[str, str]

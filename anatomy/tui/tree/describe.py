@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-from anatomy.architecture.anatomy import Anatomy
 from anatomy.architecture.tree import OwnParameter
-from anatomy.dtypes import BY_NAME
 from anatomy.memory.timeline import Category
 from anatomy.planning.modules import HeldParameter
 from anatomy.tui.tree.marks import MARKS, Marker
@@ -43,32 +41,18 @@ class Section:
     lines: tuple[Line, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Subject:
-    """What a description is drawn from."""
-
-    anatomy: Anatomy
-    marker: Marker
-    """Of the outline, with the plan's shares once there is a plan."""
-
-    @property
-    def shares(self) -> Shares | None:
-        """The plan's, or None before there is one."""
-        return self.marker.shares
-
-
-def describe(subject: Subject, row: Row) -> tuple[Section, ...]:
+def describe(marker: Marker, row: Row) -> tuple[Section, ...]:
     """The details of a row, section by section; those of a plan only once there is one."""
     sections = (
-        Section(title="", lines=tuple(_what(subject, row))),
-        Section(title="Parameters", lines=tuple(_parameters(subject, row))),
-        *_planned(subject, row),
+        Section(title="", lines=tuple(_what(marker, row))),
+        Section(title="Parameters", lines=tuple(_parameters(marker, row))),
+        *_planned(marker, row),
     )
     return tuple(section for section in sections if section.lines)
 
 
-def _what(subject: Subject, row: Row) -> Iterator[Line]:
-    outline, marks = subject.marker.outline, subject.marker.marks(row)
+def _what(marker: Marker, row: Row) -> Iterator[Line]:
+    outline, marks = marker.outline, marker.marks(row)
     kind, own = outline.kind(row.item), outline.owns[row.item]
     component = outline.component(row.item)
     name, sentence = WORDS.get(component, WORDS[""])
@@ -89,44 +73,44 @@ def _what(subject: Subject, row: Row) -> Iterator[Line]:
         yield Line(name="marks", text="; ".join(words))
 
 
-def _parameters(subject: Subject, row: Row) -> Iterator[Line]:
-    outline, total = subject.marker.outline, subject.marker.outline.total(0)
+def _parameters(marker: Marker, row: Row) -> Iterator[Line]:
+    outline, total = marker.outline, marker.outline.total(0)
     yield _count("in all", row.parameters)
     if total:
         yield Line(name="of the model", text=format_share(row.parameters, total))
     stored = outline.stored_bytes(row.parameters)
     if stored is not None and row.parameters:
-        yield Line(name="stored", text=f"{format_bytes(stored)} in {_dtype(subject)}", value=stored)
+        yield Line(name="stored", text=f"{format_bytes(stored)} in {outline.dtype}", value=stored)
     own = outline.own(row.item)
     if own and row.parameters != (mine := row.times * sum(_elements(p) for p in own)):
         yield _count("its own", mine)
     for parameter in own[:LISTED]:
         yield Line(
-            name=parameter.name, text=_shape(subject, row, parameter), value=row.times * _elements(parameter)
+            name=parameter.name, text=_shape(marker, row, parameter), value=row.times * _elements(parameter)
         )
     if own[LISTED:]:
         yield Line(name="", text=f"and {len(own) - LISTED} more")
 
 
-def _shape(subject: Subject, row: Row, parameter: OwnParameter) -> str:
-    outline = subject.marker.outline
+def _shape(marker: Marker, row: Row, parameter: OwnParameter) -> str:
+    outline = marker.outline
     owner = row.item if outline.owns[row.item] is None else outline.parents[row.item]
     found = [sides(outline.kind(owner), outline.component(owner), parameter)]
     shape = " × ".join(f"{side:,}" for side in parameter.shape)
     if shape and shape != found[0]:
         found.insert(0, shape)
-    if dtype := _dtype(subject):
-        found.append(dtype)
+    if outline.dtype:
+        found.append(outline.dtype)
     if len(parameter.parts) > 1:
         found.append(" + ".join(f"{name} {format_count(count)}" for name, count in parameter.parts))
     return ", ".join(found)
 
 
-def _planned(subject: Subject, row: Row) -> Iterator[Section]:
-    shares = subject.shares
+def _planned(marker: Marker, row: Row) -> Iterator[Section]:
+    shares = marker.shares
     if shares is None:
         return
-    if subject.marker.outline.owns[row.item] is None:
+    if marker.outline.owns[row.item] is None:
         yield Section(title="Memory at the peak", lines=tuple(_memory(shares, row)))
         yield Section(title="Compute, one step", lines=tuple(_compute(shares, row)))
     yield Section(title="In this run", lines=tuple(_training(shares, row)))
@@ -199,8 +183,3 @@ def _operations(count: int) -> str:
 
 def _elements(parameter: OwnParameter) -> int:
     return sum(count for _, count in parameter.parts)
-
-
-def _dtype(subject: Subject) -> str:
-    names = list(subject.anatomy.by_dtype)
-    return names[0] if len(names) == 1 and names[0] in BY_NAME else ""

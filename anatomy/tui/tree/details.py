@@ -8,7 +8,8 @@ from textual.widgets import Static
 
 from anatomy.memory.timeline import Category
 from anatomy.render.palette import CATEGORY_COLORS
-from anatomy.tui.tree.describe import Section, Subject, describe
+from anatomy.tui.tree.describe import Section, describe
+from anatomy.tui.tree.marks import Marker
 from anatomy.tui.tree.outline import Row
 from anatomy.tui.tree.prose import Cell, set_lines
 
@@ -46,9 +47,9 @@ class Details(VerticalScroll, can_focus=True):
         """One text."""
         yield Static()
 
-    def show(self, subject: Subject, row: Row) -> None:
+    def show(self, marker: Marker, row: Row) -> None:
         """Describe a row; another row than before from its top."""
-        self.sections = describe(subject, row)
+        self.sections = describe(marker, row)
         self._set()
         if self._item != row.item:
             self._item = row.item

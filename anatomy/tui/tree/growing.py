@@ -5,21 +5,22 @@ from typing import Any
 
 from anatomy.architecture.anatomy import Anatomy
 from anatomy.architecture.tree import ModuleNode, OwnParameter
-from anatomy.dtypes import BY_NAME
+from anatomy.dtypes import BY_NAME, DType
 from anatomy.tui.tree.outline import Outline
 
 
 def outline_of(anatomy: Anatomy) -> Outline:
     """The rows of a model. Its tree is read once, a repeated layer is laid out once."""
-    outline = Outline(title=anatomy.architecture or anatomy.id, bits=_bits(anatomy))
+    dtype = _dtype(anatomy)
+    outline = Outline(title=anatomy.architecture or anatomy.id, dtype=dtype.name if dtype else "")
     _Layout(outline, _signatures(anatomy.tree)).module(anatomy.tree, "", -1, 0, merge=False)
     return outline
 
 
-def _bits(anatomy: Anatomy) -> int | None:
-    names = list(anatomy.by_dtype)
-    dtype = BY_NAME.get(names[0]) if len(names) == 1 else None
-    return dtype.bits if dtype else None
+def _dtype(anatomy: Anatomy) -> DType | None:
+    """As `Anatomy.by_dtype` has it, without counting the model."""
+    names = [anatomy.dtype or ""] if anatomy.stored is None else list(anatomy.stored.by_dtype)
+    return BY_NAME.get(names[0]) if len(names) == 1 else None
 
 
 def _signatures(tree: ModuleNode) -> dict[int, int]:

@@ -72,6 +72,7 @@ class Marker:
 
     def __post_init__(self) -> None:
         self._known: dict[tuple[int, Loops], Marks] = {}
+        self._adapted: frozenset[int] | None = None
 
     def marks(self, row: Row) -> Marks:
         """What marks a row."""
@@ -94,7 +95,9 @@ class Marker:
         """Modules that are, or by the plan were, adapted."""
         if self.targets is not None:
             return self.targets
-        return frozenset(self.marked("adapter")) - {0}
+        if self._adapted is None:
+            self._adapted = frozenset(self.marked("adapter")) - {0}
+        return self._adapted
 
     def _find(self, row: Row) -> Marks:
         starts = self.outline.modules_of(row)
@@ -122,16 +125,14 @@ def _extent(such: int, others: int) -> Extent | None:
 
 def _is_marked(word: str, share: ModuleShare) -> bool:
     """Whether a module itself holds what the word means."""
+    if word == "trainable":
+        return any(held.trainable for held in share.held)
+    if word == "frozen":
+        return any(not held.trainable for held in share.held)
+    if word == "adapter":
+        return any(held.adapter for held in share.held)
     scaled = Category.QUANTIZATION in share.peak
-    return any(
-        {
-            "trainable": held.trainable,
-            "frozen": not held.trainable,
-            "adapter": held.adapter,
-            "quantized": is_quantized(held, with_state=scaled),
-        }[word]
-        for held in share.held
-    )
+    return any(is_quantized(held, with_state=scaled) for held in share.held)
 
 
 def tied_items(outline: Outline, groups: Iterable[TiedGroup]) -> dict[int, tuple[str, ...]]:

@@ -11,6 +11,7 @@ from functools import cached_property
 from itertools import accumulate
 
 from anatomy.architecture.tree import ModuleNode, OwnParameter
+from anatomy.dtypes import BY_NAME
 
 Loops = tuple[tuple[int, int], ...]
 """(stride, times) of the folded groups that a row stands inside of, outermost first."""
@@ -42,8 +43,8 @@ class Outline:
     """What items that are found by the same words share: a place in `samples`."""
     samples: list[int] = field(default_factory=list)
     """One item of each facet."""
-    bits: int | None = None
-    """Bits of one element where everything is stored in one dtype; None where that is not known."""
+    dtype: str = ""
+    """torch's name of the dtype that everything is stored in; '' where there are several or none is known."""
 
     def __len__(self) -> int:
         return len(self.segments)
@@ -151,7 +152,7 @@ class Outline:
 
     def stored_bytes(self, elements: int) -> int | None:
         """Bytes that so many parameters take in the checkpoint; None where it has several dtypes or none is known."""
-        return None if self.bits is None else -(-elements * self.bits // 8)
+        return BY_NAME[self.dtype].bytes_for(elements) if self.dtype else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -70,10 +70,13 @@ class Shares:
         """Elements that a row and all inside hold, by what is done with them."""
         if self.outline.owns[row.item] is None:
             return Counts(*(self._over(row, sums) for sums in self._counts))
-        found = Counts(0, 0, 0, 0)
-        for held, times in self.held_by(row).items():
-            found = found.plus(_counts_of(held, with_state=False), times)
-        return found
+        held = [(held, times * prod(held.shape)) for held, times in self.held_by(row).items()]
+        return Counts(
+            trainable=sum(count for parameter, count in held if parameter.trainable),
+            frozen=sum(count for parameter, count in held if not parameter.trainable),
+            adapters=sum(count for parameter, count in held if parameter.adapter),
+            quantized=sum(count for parameter, count in held if is_quantized(parameter)),
+        )
 
     def _over(self, row: Row, sums: list[int]) -> int:
         size = self.outline.ends[row.item] - row.item
@@ -103,12 +106,18 @@ class Shares:
 
     @cached_property
     def _counts(self) -> tuple[list[int], ...]:
-        points = [Counts(0, 0, 0, 0)] * len(self.outline)
+        columns = tuple([0] * len(self.outline) for _ in Counts._fields)
+        trainable, frozen, adapters, quantized = columns
         for item, share in self.by_item.items():
             scaled = Category.QUANTIZATION in share.peak
             for held in share.held:
-                points[item] = points[item].plus(_counts_of(held, with_state=scaled))
-        return tuple(_running(column) for column in zip(*points, strict=True))
+                count = prod(held.shape)
+                (trainable if held.trainable else frozen)[item] += count
+                if held.adapter:
+                    adapters[item] += count
+                elif is_quantized(held, with_state=scaled):
+                    quantized[item] += count
+        return tuple(_running(column) for column in columns)
 
 
 class Counts(NamedTuple):
@@ -120,20 +129,6 @@ class Counts(NamedTuple):
     adapters: int
     """Added by a method."""
     quantized: int
-
-    def plus(self, other: "Counts", times: int = 1) -> "Counts":
-        """So many of another added."""
-        return Counts(*(mine + times * its for mine, its in zip(self, other, strict=True)))
-
-
-def _counts_of(held: HeldParameter, *, with_state: bool) -> Counts:
-    count = prod(held.shape)
-    return Counts(
-        trainable=count * held.trainable,
-        frozen=count * (not held.trainable),
-        adapters=count * held.adapter,
-        quantized=count * is_quantized(held, with_state=with_state),
-    )
 
 
 def _running(points: Iterable[int]) -> list[int]:

@@ -4,23 +4,12 @@ Folding never moves the cursor to another module: an item keeps its number, what
 """
 
 from bisect import bisect_left, bisect_right
-from enum import IntEnum
 from typing import NamedTuple
 
 from anatomy.tui.tree.find import Marked, Query, matching
+from anatomy.tui.tree.fold import Fold
 from anatomy.tui.tree.order import by_falling_size
 from anatomy.tui.tree.outline import Loops, Outline, Row
-
-
-class Fold(IntEnum):
-    """How much of an item is shown."""
-
-    CLOSED = 0
-    OPEN = 1
-    """What is inside; of a group, what is inside each of its members, once for all."""
-    SPLIT = 2
-    """Of a group: its members, one by one."""
-
 
 _UNFOLDED = bytes([Fold.OPEN, Fold.OPEN, Fold.SPLIT, *range(3, 256)])
 """For `translate`: what is closed is open."""
@@ -49,6 +38,7 @@ class View:
         self._kept: bytearray | None = None
         self._before_filter: bytearray | None = None
         self._reachable: list[int] | None = None
+        self._whole = False
         self._open_to_the_fork()
 
     def _open_to_the_fork(self) -> None:
@@ -61,6 +51,8 @@ class View:
 
     def rows(self) -> list[int]:
         """The items to show, top to bottom."""
+        if self._whole and self._kept is None:
+            return self._order.copy()
         return self._walk(self._folds, self._kept)
 
     def row(self, item: int) -> Row:
@@ -114,7 +106,7 @@ class View:
         if fold is Fold.SPLIT and not self.outline.is_group(item):
             fold = Fold.OPEN
         self._folds[item] = fold
-        self._reachable = None
+        self._reachable, self._whole = None, False
 
     def snapshot(self) -> "Snapshot":
         """What is unfolded and filtered, to be given back to `restore`."""
@@ -124,18 +116,18 @@ class View:
         """Unfold and filter as it was then."""
         self._folds, self.filter, self._kept = bytearray(then.folds), then.filter, then.kept
         self._before_filter = then.before_filter
-        self._reachable = None
+        self._reachable, self._whole = None, False
 
     def unfold_all(self) -> None:
         """Everything, every member of every group."""
         self._folds = bytearray([Fold.SPLIT if times > 1 else Fold.OPEN for times in self.outline.times])
-        self._reachable = None
+        self._reachable, self._whole = None, True
 
     def fold_all(self) -> None:
         """As at first."""
         self._folds = bytearray(len(self.outline))
         self._open_to_the_fork()
-        self._reachable = None
+        self._reachable, self._whole = None, False
 
     def sort(self, by_size: bool) -> None:
         """Siblings with the most parameters first, or in the model's order. Members of a group keep theirs."""
@@ -191,7 +183,9 @@ class View:
     def reachable(self) -> list[int]:
         """The items that unfolding shows, in order: of a group that is not split the first member's alone."""
         if self._reachable is None:
-            self._reachable = self._walk(self._folds.translate(_UNFOLDED), None)
+            self._reachable = (
+                self._order if self._whole else self._walk(self._folds.translate(_UNFOLDED), None)
+            )
         return self._reachable
 
     def matches(self, query: Query, marks: Marked | None = None) -> list[int]:
@@ -224,7 +218,7 @@ class View:
         """Keep what matches, what it is in and what is in it; an empty query shows all again. The number of matches."""
         if self._before_filter is not None:
             self._folds, self._before_filter = bytearray(self._before_filter), None
-        self._reachable, self._kept, self.filter = None, None, query
+        self._reachable, self._kept, self.filter, self._whole = None, None, query, False
         if not query:
             return 0
         known, found = set(self.reachable()), self.matches(query, marks)

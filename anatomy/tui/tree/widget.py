@@ -12,12 +12,13 @@ from anatomy.planning.modules import ModuleShare
 from anatomy.tui.tree import messages
 from anatomy.tui.tree.columns import Cell, Layout, Painter, layout
 from anatomy.tui.tree.find import Query
+from anatomy.tui.tree.fold import Fold
 from anatomy.tui.tree.growing import outline_of
 from anatomy.tui.tree.lines import Lines
 from anatomy.tui.tree.marks import Marker, tied_items
 from anatomy.tui.tree.outline import Outline, Row
 from anatomy.tui.tree.shares import Shares
-from anatomy.tui.tree.view import Fold, View
+from anatomy.tui.tree.view import View
 
 
 class ModuleTree(Lines):
@@ -135,7 +136,7 @@ class ModuleTree(Lines):
     def repaint(self) -> None:
         """With the columns that there is room for and something to show in."""
         known = {"plan"} if self.marker.shares is not None else set()
-        if self.outline.bits is not None:
+        if self.outline.dtype:
             known.add("bytes")
         self._layout = layout(self.line_width, frozenset(known))
         super().repaint()
