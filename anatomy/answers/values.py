@@ -25,6 +25,21 @@ _ALIKE = frozenset(
     for name in ("new_ones", "new_zeros", "new_full", "ones_like", "zeros_like", "full_like")
 )
 """Made in the likeness of a tensor, whose own data does not matter."""
+_FILLS: dict[Any, Callable[[tuple[Any, ...]], Any]] = {
+    **{op: lambda args: 0 for op in (torch.ops.aten.zeros.default, torch.ops.aten.zeros_like.default)},
+    **{op: lambda args: 1 for op in (torch.ops.aten.ones.default, torch.ops.aten.ones_like.default)},
+    torch.ops.aten.new_zeros.default: lambda args: 0,
+    torch.ops.aten.new_ones.default: lambda args: 1,
+    torch.ops.aten.full.default: lambda args: args[1],
+    torch.ops.aten.full_like.default: lambda args: args[1],
+    torch.ops.aten.new_full.default: lambda args: args[2],
+}
+"""What gives every element one number -> that number, of its arguments."""
+_SMALL = 4096
+"""Elements up to which such a tensor is laid out at once."""
+_UNIFORM = "_anatomy_uniform"
+"""Marks a value that is one number, seen everywhere: nobody may write into it, nor look at a part of it to write there.
+An optimizer's states are such, by the gigabyte, and are not asked about."""
 _COPIES = frozenset({torch.ops.aten._to_copy.default})
 _RANDOM = torch.Tag.nondeterministic_seeded
 
@@ -86,6 +101,10 @@ class Values:
                 raise UnknownValueError
             return value
 
+        schema = getattr(func, "_schema", None)
+        if schema is not None and (schema.is_mutable or any(out.alias_info for out in schema.returns)):
+            tree_map_only(torch.Tensor, known, args)  # raises before anything is laid out in vain
+            tree_map_only(torch.Tensor, _lay_out, (args, kwargs))
         on_cpu = {**kwargs, "device": torch.device("cpu")} if "device" in kwargs else kwargs
         return func(*tree_map_only(torch.Tensor, known, args), **tree_map_only(torch.Tensor, known, on_cpu))
 
@@ -93,6 +112,10 @@ class Values:
         return any(isinstance(arg, torch.Tensor) and self.of(arg) is None for arg in args)
 
     def _attach(self, func: Any, args: Any, kwargs: Any, tensors: list[torch.Tensor]) -> None:
+        fill = _FILLS.get(func)
+        if fill is not None and tensors[0].numel() > _SMALL:
+            remember(tensors[0], _uniform(fill(args), tensors[0]))
+            return
         try:
             value = self.answer(func, args, kwargs)
         except UnknownValueError:
@@ -117,6 +140,21 @@ class Values:
         for tensor in written:
             storage = getattr(tensor, _ATTRIBUTE).untyped_storage()
             self._spoiled[storage._cdata] = storage
+
+
+def _uniform(number: Any, like: torch.Tensor) -> torch.Tensor:
+    """A value of `like`'s shape and dtype that is the same number everywhere, and takes no room."""
+    value = torch.full((), number, dtype=like.dtype).expand(like.shape)
+    setattr(value, _UNIFORM, True)
+    return value
+
+
+def _lay_out(tensor: torch.Tensor) -> torch.Tensor:
+    """Give a tensor a value of its own to be written into, where it has one that is the same number everywhere."""
+    value = getattr(tensor, _ATTRIBUTE, None)
+    if value is not None and getattr(value, _UNIFORM, False):
+        remember(tensor, value.clone(memory_format=torch.contiguous_format))
+    return tensor
 
 
 def _worth_following(tensor: torch.Tensor, func: Any, args: tuple[Any, ...]) -> bool:
