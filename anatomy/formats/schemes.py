@@ -177,13 +177,14 @@ SCHEMES: tuple[Scheme, ...] = (
 
 def size_as(scheme: Scheme, model: Model) -> FormatSize:
     """What a model's weights take in one format."""
-    packed = scales = kept = 0
+    packed = scales = kept = experts = 0
     for weight in model.weights:
         if scheme.quantizes(weight, model):
             numbers, beside = scheme.cost(weight)
             packed, scales = packed + numbers, scales + beside
         else:
             kept += scheme.kept * weight.elements
+            experts += weight.elements if weight.is_expert else 0
     quantizes = scheme.quantizes is not _nothing
     return FormatSize(
         name=scheme.name,
@@ -191,6 +192,7 @@ def size_as(scheme: Scheme, model: Model) -> FormatSize:
         packed_bytes=packed,
         scale_bytes=scales,
         kept_bytes=kept,
+        kept_experts=experts if quantizes else 0,
         says=scheme.says,
         source=scheme.source,
         why_not="it has no weights that this format would quantize" if quantizes and not packed else "",

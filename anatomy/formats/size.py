@@ -19,6 +19,8 @@ class FormatSize:
     """Scales, zero points and code books of quantized weights."""
     kept_bytes: int = 0
     """Weights that the format leaves in 16 or 32 bits."""
+    kept_experts: int = 0
+    """Numbers of routed experts' matrices among those, in a format that quantizes other matrices."""
     tensors: Mapping[str, int] = field(default_factory=dict)
     """Number format -> tensors kept in it, where they are mixed."""
     says: str = ""
@@ -49,6 +51,7 @@ class FormatSize:
             "packed_bytes": self.packed_bytes,
             "scale_bytes": self.scale_bytes,
             "kept_bytes": self.kept_bytes,
+            "kept_expert_parameters": self.kept_experts,
             "tensors": dict(self.tensors),
             "says": self.says,
             "source": self.source,

@@ -1,9 +1,9 @@
 """What `anatomy show --formats` says: the model's size in each format."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from anatomy.formats.size import FormatSize
-from anatomy.report.document import Column, Table
+from anatomy.report.document import Column, Notes, Table, share_of
 from anatomy.report.show_asked import Asked
 from anatomy.units import bytes_column
 
@@ -56,4 +56,17 @@ def _caption(sizes: Sequence[FormatSize]) -> str:
 def formats_answer(sizes: Sequence[FormatSize]) -> Asked:
     """The answer to --formats."""
     table = formats_table(sizes)
-    return Asked(key="formats", blocks=(table,), table=table, data=[size.to_dict() for size in sizes])
+    notes = tuple(_notes(sizes))
+    blocks = (table, Notes(title="Notes", items=notes)) if notes else (table,)
+    return Asked(key="formats", blocks=blocks, table=table, data=[size.to_dict() for size in sizes])
+
+
+def _notes(sizes: Sequence[FormatSize]) -> Iterator[str]:
+    """Why formats of few bits save little: experts that they leave alone."""
+    left = [size for size in sizes if size.kept_experts]
+    if left:
+        share = share_of(left[0].kept_experts, left[0].parameters)
+        yield (
+            f"{', '.join(size.name for size in left)}: {share} of the weights stay in 16 bits because they are routed "
+            "experts that the class stacks in parameters of its own, and bitsandbytes replaces nn.Linear layers alone."
+        )

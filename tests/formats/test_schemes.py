@@ -5,6 +5,8 @@ import pytest
 from anatomy.architecture.linears import bitsandbytes_linears
 from anatomy.formats.schemes import torch_sizes
 from anatomy.formats.weights import weights_of
+from anatomy.report.document import Notes
+from anatomy.report.show_formats import formats_answer
 
 TINY = {"vocab_size": 512, "num_hidden_layers": 2, "hidden_size": 128}
 LLAMA = {
@@ -93,6 +95,25 @@ def test_experts_stay_where_bitsandbytes_has_no_layer(described):
     sizes = sizes_of(described, MIXTRAL)
     assert sizes["nf4"].kept_bytes >= 2 * experts
     assert sizes["gptq 4-bit"].packed_bytes >= experts // 2
+    kept = {name: size.kept_experts for name, size in sizes.items() if size.kept_experts}
+    assert kept == dict.fromkeys(("int8", "nf4", "nf4 double"), experts)
+
+
+def test_why_nf4_saves_little_with_stacked_experts(described):
+    """Half of gpt-oss-20b in nf4 would be read as a mistake: 91 % of its weights are not quantized, and that is said."""
+    anatomy, _ = described("openai/gpt-oss-20b")
+    answer = formats_answer(tuple(sizes_of(described, "openai/gpt-oss-20b").values()))
+    (notes,) = (block for block in answer.blocks if isinstance(block, Notes))
+    assert notes.items[0].startswith("int8, nf4, nf4 double: 9")
+    assert "bitsandbytes replaces nn.Linear layers alone" in notes.items[0]
+    nf4 = next(row for row in answer.data if row["name"] == "nf4")
+    routed = anatomy.by_component["experts.routed"]
+    assert 0 < routed - nf4["kept_expert_parameters"] < routed / 1000  # the biases of experts
+
+
+def test_nothing_is_said_of_experts_where_there_are_none(described):
+    sizes = tuple(sizes_of(described, LLAMA).values())
+    assert not any(isinstance(block, Notes) for block in formats_answer(sizes).blocks)
 
 
 def test_fp8_scales_of_deepseek_v3(described):
