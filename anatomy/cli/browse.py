@@ -48,7 +48,7 @@ def command(
     if model is None and config is not None:
         model = config.model
     changed = parse_overrides(overrides)
-    if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
+    if not all(map(is_terminal, (sys.stdin, sys.stdout, sys.stderr))):  # textual draws on stderr
         raise AnatomyError(
             "browse needs a terminal to draw in.",
             hint=_elsewhere(model, recipe, chosen, gpu, changed, revision),

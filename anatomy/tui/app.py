@@ -1,46 +1,48 @@
 """The interface as a whole: which view is seen, what keys mean everywhere, who is told what."""
 
+import gc
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import on
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import ContentSwitcher, Footer, Static
+from textual.widgets import Footer
 
+from anatomy.api import saved_runs
 from anatomy.errors import AnatomyError
+from anatomy.planning.settings import settings_in_use
 from anatomy.tui.backstage.link import Backstage
 from anatomy.tui.backstage.requests import Failed, ModelAsked, Reply
+from anatomy.tui.body import Body
+from anatomy.tui.compare.view import CompareView
 from anatomy.tui.conversation import Conversation, ModelKnown, RecordKnown, RunKnown
 from anatomy.tui.desk import Desk, Run
 from anatomy.tui.exporting import Exporting
 from anatomy.tui.exports import Taken
-from anatomy.tui.memory.view import MemoryView
+from anatomy.tui.gpus.table import GpuTable
 from anatomy.tui.picker import Picker
-from anatomy.tui.recipe.answer import AnswerLine, AnswerPanel
 from anatomy.tui.recipe.form import RecipeForm
-from anatomy.tui.tree.describe import Subject
-from anatomy.tui.tree.details import Details
-from anatomy.tui.tree.pane import ModulePane
-from anatomy.tui.tree.targets import toggle
+from anatomy.tui.runs.saved import SavedRun, UnreadRun
+from anatomy.tui.runs.view import RunsView
+from anatomy.tui.tree.targets import targeted, toggle
 from anatomy.tui.tree.widget import ModuleTree
-from anatomy.tui.views import VIEWS, card_of, headline
+from anatomy.tui.views import VIEWS
 
 PAUSE = 0.25
 """Seconds without a further change after which a changed run is asked for."""
 
 
+@dataclass
 class Heard(Message):
     """The process behind the interface has said something."""
 
-    def __init__(self, reply: Reply) -> None:
-        super().__init__()
-        self.reply = reply
+    reply: Reply
 
 
 class BrowseApp(App[None]):
@@ -49,27 +51,6 @@ class BrowseApp(App[None]):
     TITLE = "anatomy"
     ENABLE_COMMAND_PALETTE = True
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (132, "-wide")]  # noqa: RUF012 (an instance's in textual)
-    CSS = """
-    #title { height: 1; padding: 0 1; background: $primary; color: $text; text-style: bold; }
-    #body { height: 1fr; }
-    #views { width: 1fr; height: 1fr; }
-    #views > * { height: 1fr; }
-    #side { width: 46; height: 1fr; border-left: vkey $foreground 30%; }
-    #side > RecipeForm { height: 3fr; }
-    #side > AnswerPanel { height: 2fr; border-top: solid $foreground 20%; }
-    #model { layout: horizontal; }
-    #model > ModulePane { width: 3fr; }
-    #model > Details { width: 2fr; border-left: vkey $foreground 30%; }
-    .-narrow #model { layout: vertical; }
-    .-narrow #model > ModulePane { width: 1fr; height: 3fr; }
-    .-narrow #model > Details { width: 1fr; height: 2fr; border-left: none; border-top: solid $foreground 20%; }
-    .-narrow #side { display: none; }
-    .-narrow.-recipe #side { display: block; width: 1fr; layout: horizontal; border-left: none; }
-    .-narrow.-recipe #side > RecipeForm { width: 3fr; height: 1fr; }
-    .-narrow.-recipe #side > AnswerPanel { width: 2fr; height: 1fr; border-top: none; border-left: vkey $foreground 30%; }
-    .-narrow.-recipe #views { display: none; }
-    .-wide AnswerLine { display: none; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key, f"view('{name}')", title, show=False) for key, name, title in VIEWS),
         Binding("1", "view('model')", "Views", key_display="1-6"),
@@ -93,25 +74,22 @@ class BrowseApp(App[None]):
         self.left: list[str] = []
         """What is printed once the interface is gone: what was copied."""
         self._pause: Timer | None = None
+        self._runs: dict[str, SavedRun | UnreadRun | None] = {}
+        """Saved runs by file; None for one that is still being read."""
 
     def compose(self) -> ComposeResult:
-        yield Static(" anatomy", id="title", markup=False)
-        yield AnswerLine()
-        with Horizontal(id="body"):
-            with ContentSwitcher(initial="model", id="views"):
-                with Horizontal(id="model"):
-                    yield ModulePane()
-                    yield Details()
-                yield MemoryView(id="memory")
-            with Vertical(id="side"):
-                yield RecipeForm()
-                yield AnswerPanel()
+        """The body over the keys."""
+        yield Body()
         yield Footer()
+
+    @property
+    def body(self) -> Body:
+        """What is between title and footer."""
+        return self.query_one(Body)
 
     def on_mount(self) -> None:
         """The frame is there; everything else comes when it is known."""
         self.backstage.start()
-        self.query_one(ModuleTree).focus()
         if self._model is None:
             self.action_open()
         else:
@@ -134,8 +112,7 @@ class BrowseApp(App[None]):
         pins = [] if self.desk is None else self.desk.pins
         self.desk = Desk(model, run)
         self.desk.pins = pins
-        self.query_one(ModulePane).loading = True
-        self.query_one(Details).clear()
+        self.body.wait_for_model()
         self.conversation.take_up(self.desk)
         self._tell()
 
@@ -146,12 +123,22 @@ class BrowseApp(App[None]):
         try:
             self.desk.change(name, value)
         except AnatomyError as error:
-            self.query_one(RecipeForm).refuse(name, error.message)
+            self.body.refuse(name, error.message)
             return
+        self._asked_anew()
+
+    def take(self, run: Run) -> None:
+        """Ask for another run."""
+        if self.desk is not None:
+            self.desk.take(run)
+            self._asked_anew()
+
+    def _asked_anew(self) -> None:
+        """Show what is known of the run at once; what is not is asked for when the keys rest."""
         if self._pause is not None:
             self._pause.stop()
         self._pause = self.set_timer(PAUSE, self._settle)
-        self._show_answer() if not self.desk.stale else self._tell()
+        self._tell()
 
     def _settle(self) -> None:
         self.conversation.settle()
@@ -161,62 +148,45 @@ class BrowseApp(App[None]):
     def _heard(self, message: Heard) -> None:
         match self.conversation.hear(message.reply):
             case ModelKnown(value=Failed() as failure):
-                self.query_one(ModulePane).loading = False
+                self.body.show_model(None)
                 self.notify(failure.message, title="This model cannot be shown", severity="error", timeout=20)
             case ModelKnown(value=anatomy):
-                pane = self.query_one(ModulePane)
-                pane.loading = False
-                self.anatomy = anatomy
-                pane.modules.set_anatomy(anatomy)  # type: ignore[arg-type]
-                self._show_shares()
+                self.body.show_model(anatomy)  # type: ignore[arg-type]
             case RunKnown():
-                self._show_answer()
-            case RecordKnown():
-                pass
+                gc.freeze()  # a plan's many objects stay: looking through them for garbage would hold up the keys
+            case RecordKnown(path=path, value=value):
+                self._runs[path] = (
+                    UnreadRun(path=path, message=value.message, hint=value.hint or "")
+                    if isinstance(value, Failed)
+                    else value
+                )
+                self._show_runs()
         self._tell()
 
     # --- what is seen
 
-    def _show_answer(self) -> None:
-        """The answer on the desk, in every view."""
-        desk = self.desk
-        if desk is None or desk.shown is None:
-            self._tell()
-            return
-        plan = desk.shown[1].plan
-        self._show_shares()
-        self.query_one(MemoryView).show(plan.replay, *card_of(plan, desk.run.gpu))
-        self._tell()
-
-    def _show_shares(self) -> None:
-        tree = self.query_one(ModuleTree)
-        if self.desk is not None and self.desk.shown is not None and tree.outline.nodes:
-            tree.set_shares(self.desk.shown[1].modules)
-
     def _tell(self) -> None:
-        """What is asked, what is known of it, and what is being done."""
-        desk = self.desk
-        if desk is None:
-            return
-        doing = self.conversation.doing if self.conversation.busy else ""
-        self.query_one("#title", Static).update(headline(desk, doing))
-        plan = None if desk.shown is None else desk.shown[1].plan
-        failure = None if desk.failure is None else (desk.failure.message, desk.failure.hint or "")
-        progress = (doing or "waiting") if desk.stale and failure is None else ""
-        for widget in (self.query_one(AnswerLine), self.query_one(AnswerPanel)):
-            widget.show(plan, progress=progress, failure=failure)
-        run = desk.run
-        self.query_one(RecipeForm).show(run.recipe, run.chosen, run.gpu, None if desk.stale else plan)
-        memory = self.query_one(MemoryView)
-        memory.stale = desk.stale
-        memory.note = "" if not desk.stale else progress or (desk.failure.message if desk.failure else "")
+        """Show what is on the desk."""
+        if self.desk is not None:
+            self.body.show_desk(self.desk, self.conversation.doing if self.conversation.busy else "")
+
+    def _show_pins(self) -> None:
+        if self.desk is not None:
+            self.body.show_pins(self.desk)
+
+    def _find_runs(self) -> None:
+        """Read the saved runs that were named, and those in this folder, one after the other."""
+        for path in (*self._records, *saved_runs(Path())):
+            if str(path) not in self._runs:
+                self._runs[str(path)] = None
+                self.conversation.open_record(str(path))
+        self._show_runs()
+
+    def _show_runs(self) -> None:
+        read = [run for run in self._runs.values() if run is not None]
+        self.body.show_runs(read, (path for path, run in self._runs.items() if run is None))
 
     # --- what widgets say
-
-    @on(ModuleTree.Moved)
-    def _moved(self, message: ModuleTree.Moved) -> None:
-        subject = Subject(anatomy=self.anatomy, marker=message.tree.marker)  # type: ignore[arg-type]
-        self.query_one(Details).show(subject, message.row)
 
     @on(ModuleTree.TargetToggled)
     def _toggled(self, message: ModuleTree.TargetToggled) -> None:
@@ -231,30 +201,63 @@ class BrowseApp(App[None]):
         except AnatomyError as error:
             self.notify(error.message, severity="warning")
             return
+        message.tree.set_targets(targeted(message.tree.outline, targets))  # until there is an answer
         self.change("target_modules", targets)
 
     @on(RecipeForm.Changed)
     def _changed(self, message: RecipeForm.Changed) -> None:
         self.change(message.name, message.value)
 
+    @on(GpuTable.Chosen)
+    def _gpu_chosen(self, message: GpuTable.Chosen) -> None:
+        self.change("gpu", message.name)
+
+    @on(CompareView.Removed)
+    def _unpinned(self, message: CompareView.Removed) -> None:
+        if self.desk is not None:
+            del self.desk.pins[message.index]
+            self._show_pins()
+
+    @on(CompareView.Moved)
+    def _pin_moved(self, message: CompareView.Moved) -> None:
+        if self.desk is not None:
+            self.desk.pins.insert(message.to, self.desk.pins.pop(message.index))
+            self._show_pins()
+
+    @on(CompareView.Recalled)
+    def _pin_recalled(self, message: CompareView.Recalled) -> None:
+        if self.desk is None:
+            return
+        pin = self.desk.pins[message.index]
+        if pin.model != self.desk.model:
+            self.desk.run = pin.run
+            self.open_model(pin.model)
+        else:
+            self.take(pin.run)
+
+    @on(RunsView.Recalled)
+    def _run_recalled(self, message: RunsView.Recalled) -> None:
+        saved = self._runs.get(message.path)
+        if self.desk is None or not isinstance(saved, SavedRun):
+            self.notify("Open a model first (O): a saved run has a recipe, and no model.", severity="warning")
+            return
+        self.take(
+            Run(recipe=saved.recipe, chosen=frozenset(settings_in_use(saved.recipe)), gpu=self.desk.run.gpu)
+        )
+
     # --- keys
 
     def action_view(self, name: str) -> None:
         """Show a view."""
-        self.set_class(name == "recipe", "-recipe")
-        if name == "recipe":
-            self.query_one(RecipeForm).focus()
-            return
-        self.query_one("#views", ContentSwitcher).current = name
-        widget = self.query_one(f"#{name}")
-        first = widget if widget.can_focus else next((w for w in widget.query("*") if w.can_focus), None)
-        if first is not None:
-            first.focus()
+        if name == "runs":
+            self._find_runs()
+        self.body.go_to(name)
 
     def action_pin(self) -> None:
         """Keep the answer for comparison."""
         if self.desk is not None:
             pinned = not self.desk.stale and self.desk.pin()
+            self._show_pins()
             self.notify("Pinned: 5 compares." if pinned else "There is nothing new to pin.")
 
     def action_export(self) -> None:

@@ -8,7 +8,7 @@ from anatomy.tui.desk import Desk, Run
 
 if TYPE_CHECKING:
     from anatomy.architecture.anatomy import Anatomy
-    from anatomy.profiling.record import Record
+    from anatomy.tui.runs.saved import SavedRun
 
 
 class Process(Protocol):
@@ -40,7 +40,7 @@ class RecordKnown:
     """A saved run is read, or cannot be."""
 
     path: str
-    value: "Record | Failed"
+    value: "SavedRun | Failed"
 
 
 Event = ModelKnown | RunKnown | RecordKnown
@@ -63,7 +63,7 @@ class Conversation:
 
     def take_up(self, desk: Desk) -> None:
         """Another model: give up what concerns the one before, ask what this one is made of, then for its run."""
-        self._give_up()
+        self._give_up(Rehearse, Show)
         self._desk = desk
         self._ask(Show(model=desk.model))
         self.settle()
@@ -79,11 +79,8 @@ class Conversation:
             return
         if any(run.same_but_for_optimizer(wanted) and run.gpu == wanted.gpu for run in under_way):
             return  # its forward and backward serve both: asked once they are there
-        waiting = [request for request, run in self._open.values() if run is None]
         if under_way:
-            self._give_up()
-            for other in waiting:
-                self._ask(other)
+            self._give_up(Rehearse)
         self._ask(request, wanted)
 
     def open_record(self, path: str) -> None:
@@ -116,7 +113,12 @@ class Conversation:
         self._open[self._process.ask(request)] = request, run
         self.doing = self.doing or ("rehearsing" if isinstance(request, Rehearse) else "reading")
 
-    def _give_up(self) -> None:
-        self._process.drop()
-        self._open.clear()
-        self.doing = ""
+    def _give_up(self, *kinds: type[Request]) -> None:
+        """Drop everything, and ask again for what is of another kind."""
+        kept = [request for request, _ in self._open.values() if not isinstance(request, kinds)]
+        if len(kept) < len(self._open):
+            self._process.drop()
+            self._open.clear()
+            self.doing = ""
+            for request in kept:
+                self._ask(request)

@@ -9,9 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from anatomy.planning.fit import Fit
-from anatomy.planning.settings import defaults_beside, make_recipe
+from anatomy.planning.settings import make_recipe
+from anatomy.report.plan import run_line
 from anatomy.training.recipe import Recipe
 from anatomy.tui.backstage.requests import Failed, ModelAsked, Planned, Rehearse
+from anatomy.tui.compare.rows import Pin as Column
+from anatomy.tui.recipe.rows import reset_value
 
 KEPT_ANSWERS = 12
 """Answers that are kept; each holds the record of a run, some ten MiB of it for a model of 8 B."""
@@ -39,8 +42,7 @@ class Run:
         if name == "gpu":
             return replace(self, gpu=value)
         if value is None:
-            usual = None if name == "alpha" else defaults_beside(self.recipe)[name]
-            back: dict[str, Any] = {name: tuple(usual) if isinstance(usual, list) else usual}
+            back: dict[str, Any] = {name: reset_value(name, self.recipe)}
             return replace(self, recipe=replace(self.recipe, **back), chosen=self.chosen - {name})
         recipe = make_recipe({name: value}, self.recipe)
         return replace(self, recipe=recipe, chosen=self.chosen | {name})
@@ -59,8 +61,10 @@ class Run:
 class Pin:
     """An answer that is kept for comparison."""
 
+    model: ModelAsked
     run: Run
-    planned: Planned
+    column: Column
+    """As it is compared."""
 
 
 class Desk:
@@ -119,18 +123,31 @@ class Desk:
 
     def beforehand(self) -> Fit | None:
         """What is known of the asked run on its GPU before that one's kernels are rehearsed: the same run's fit there."""
-        if self.run.gpu is None or not self.stale:
-            return None
-        everywhere = self._known.get(replace(self.run, gpu=None).key)
-        if not isinstance(everywhere, Planned):
+        everywhere = self.everywhere()
+        if self.run.gpu is None or not self.stale or everywhere is None:
             return None
         return next((fit for fit in everywhere.plan.fits if fit.gpu == self.run.gpu), None)
 
+    def everywhere_on(self) -> str:
+        """The GPU whose kernels that answer is of."""
+        everywhere = self.everywhere()
+        return "" if everywhere is None else everywhere.plan.device
+
+    def everywhere(self) -> Planned | None:
+        """The answer for every GPU of the catalog, of the run that is asked, where it is known."""
+        known = self._known.get(replace(self.run, gpu=None).key)
+        return known if isinstance(known, Planned) else None
+
     def pin(self) -> bool:
         """Keep the answer on screen for comparison; False where it is kept already, or there is none."""
-        if self.shown is None or any(pin.run.key == self.shown[0].key for pin in self.pins):
+        if self.shown is None:
             return False
-        self.pins.append(Pin(run=self.shown[0], planned=self.shown[1]))
+        run, planned = self.shown
+        if any((pin.model, pin.run.key) == (self.model, run.key) for pin in self.pins):
+            return False
+        name = f"{self.model.reference.rpartition('/')[2]}: {run_line(planned.plan.recipe)}"
+        column = Column(name=f"{name}{f' on {run.gpu}' if run.gpu else ''}", plan=planned.plan)
+        self.pins.append(Pin(model=self.model, run=run, column=column))
         return True
 
     def _show(self, run: Run, value: Planned | Failed) -> None:

@@ -34,3 +34,14 @@ def card_of(plan: Plan, gpu: str | None) -> tuple[int | None, str, OutOfMemory |
     if fit is None:
         return None, "", None
     return max(0, fit.memory_bytes - fit.context_bytes), fit.gpu, fit.out_of_memory
+
+
+def answer_of(desk: Desk, doing: str) -> tuple[Plan | None, str, tuple[str, str] | None]:
+    """The plan on screen, what is being done for a newer one, and why there is none: a sentence and a hint."""
+    failure = None if desk.failure is None else (desk.failure.message, desk.failure.hint or "")
+    plan = None if desk.shown is None else desk.shown[1].plan
+    if not desk.stale or failure is not None:
+        return plan, "", failure
+    fit = desk.beforehand()
+    known = "" if fit is None else f"{fit.gpu}: {fit.verdict}, by the kernels of {desk.everywhere_on()}; "
+    return plan, known + (doing or "waiting"), None

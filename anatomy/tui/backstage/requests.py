@@ -10,7 +10,7 @@ from anatomy.training.recipe import Recipe
 if TYPE_CHECKING:
     from anatomy.architecture.anatomy import Anatomy
     from anatomy.planning.plan import Plan
-    from anatomy.profiling.record import Record
+    from anatomy.tui.runs.saved import SavedRun
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +79,7 @@ class Answer:
     """What came of a request."""
 
     ticket: int
-    value: "Anatomy | Planned | Record | Failed"
+    value: "Anatomy | Planned | SavedRun | Failed"
 
 
 Reply = Doing | Answer

@@ -80,9 +80,10 @@ class _Answering:
                 return Planned(plan=plan, modules=plan.modules)
             case OpenRecord():
                 from anatomy.profiling.record import load
+                from anatomy.tui.runs.saved import saved_run
 
                 tell(f"reading {request.path}")
-                return load(Path(request.path))
+                return saved_run(request.path, load(Path(request.path)))
 
     def _studio_of(self, asked: ModelAsked) -> "Studio":
         """What plans this model; the one before it is let go."""
