@@ -17,7 +17,7 @@ from anatomy.architecture.packed import (
 )
 from anatomy.architecture.plausible import check_plausible
 from anatomy.architecture.refusals import UnknownArchitectureError
-from anatomy.architecture.remarks import dtype_note, other_note, surplus_note
+from anatomy.architecture.remarks import dtype_note, other_note, prediction_note, surplus_note
 from anatomy.architecture.site import Shape
 from anatomy.architecture.skeleton import Skeleton, build_skeleton, says_untied
 from anatomy.architecture.stored import Stored, compare
@@ -186,6 +186,7 @@ def take_apart(skeleton: Skeleton, blueprint: Blueprint) -> Anatomy:
             *skeleton.notes,
             *notes,
             *surplus_note(stored, facts),
+            *(prediction_note(raw, tree, skeleton.class_name) if stored is None else ()),
             *dtype_note(raw, blueprint.tensors is not None),
             *other_note(tree, unclassified),
         ),

@@ -94,7 +94,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
 
 _ENCODER_LAYERS = ("encoder_layers", "num_encoder_layers")
 _DECODER_LAYERS = ("decoder_layers", "num_decoder_layers")
-_PREDICTION_LAYERS = ("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_layers")
+_PREDICTION_LAYERS = (
+    *("num_nextn_predict_layers", "mtp_num_hidden_layers", "num_mtp_layers", "mtp_num_layers"),
+    "num_mtp_modules",
+)
 QUANTIZATION = ("quantization_config", "compression_config")
 """Where a config.json says that its checkpoint is quantized."""
 _LAYER_KINDS = ("layer_types", "layers_block_type", "block_types", "attention_layers")
@@ -117,6 +120,12 @@ def facts_from_config(config: Any) -> Facts:
 def prediction_layers(config: Any) -> int:
     """Layers that predict tokens further ahead (MTP), which the config names and classes mostly do not build."""
     return _first_integer(_text_part(config), _PREDICTION_LAYERS) or 0
+
+
+def prediction_key(config: Any) -> str | None:
+    """The name under which a config gives the number of its prediction layers; None where it gives none."""
+    text = _text_part(config)
+    return next((key for key in _PREDICTION_LAYERS if _first_integer(text, (key,))), None)
 
 
 def named_dtype(config: Mapping[str, Any]) -> str | None:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from anatomy.architecture.components import OTHER_KINDS
-from anatomy.architecture.facts import Facts, named_dtype, quantization
+from anatomy.architecture.facts import Facts, named_dtype, prediction_key, prediction_layers, quantization
 from anatomy.architecture.stored import Stored
 from anatomy.architecture.tree import ModuleNode
 
+_PREDICTS = re.compile(r"(mtp|nextn)(_\w+)?")
+"""A module of prediction layers, by its name."""
 _SHOWN = 10
 """Groups of parameters named in a sentence."""
 
@@ -24,6 +26,24 @@ def surplus_note(stored: Stored | None, facts: Facts) -> tuple[str, ...]:
         f"WARNING: the config contradicts the checkpoint. It counts {facts.layers} layers, but {count} more of the "
         f"same kind are stored ({which}); they are in 'stored' and in no other number here. Correct the config's "
         "number of layers, or get the config that belongs to this checkpoint.",
+    )
+
+
+def prediction_note(config: Mapping[str, Any], tree: ModuleNode, class_name: str) -> tuple[str, ...]:
+    """That a config names layers which predict tokens further ahead, and the class holds none: of a checkpoint whose headers
+    are not known, so that nothing tells whether it stores them, and how large.
+
+    Their size does not follow from the config: DeepSeek-V3 stores copies of embedding and head with its layer
+    (arXiv:2412.19437, section 2.2), others do not.
+    """
+    count = prediction_layers(config)
+    if not count or any(_PREDICTS.fullmatch(node.name) for node in tree.walk()):
+        return ()
+    layers, them = ("layer", "it") if count == 1 else ("layers", "them")
+    return (
+        f"The config names {count} further prediction {layers} ({prediction_key(config)}: tokens further ahead, MTP), which "
+        f"{class_name} does not hold: {'it is' if count == 1 else 'they are'} in no number here. A published checkpoint that "
+        f"stores {them} has more parameters than this total; how many, only its headers say.",
     )
 
 

@@ -248,3 +248,20 @@ def test_prediction_layers_that_the_config_names_are_no_contradiction(blueprint_
         "layers like the model's own, beyond the config's count": layer,
     }
     assert anatomy.stored.surplus == ("model.layers.5",)
+
+
+@pytest.mark.parametrize("key", ["num_nextn_predict_layers", "num_mtp_modules"])
+def test_prediction_layers_without_headers_are_said_to_be_missing(key, blueprint_of):
+    """A published total counts them: DeepSeek-V3 is 671 billion parameters and 14 more with its prediction layer."""
+    config = six_layers(blueprint_of)[0]
+    (note,) = [n for n in anatomy_from(blueprint_of({**config, key: 1})).notes if "prediction" in n]
+    assert note.startswith(f"The config names 1 further prediction layer ({key}: ")
+    assert "LlamaForCausalLM does not hold: it is in no number here" in note
+
+
+def test_prediction_layers_are_not_missed_without_reason(blueprint_of):
+    """None where the config names none, and none where headers tell what is stored."""
+    config, stored, _ = six_layers(blueprint_of)
+    named = {**config, "num_nextn_predict_layers": 2}
+    for described in (blueprint_of({**config, "num_nextn_predict_layers": 0}), blueprint_of(named, stored)):
+        assert not any("further prediction" in note for note in anatomy_from(described).notes)
