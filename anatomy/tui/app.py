@@ -53,14 +53,13 @@ class BrowseApp(App[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (132, "-wide")]  # noqa: RUF012 (an instance's in textual)
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key, f"view('{name}')", title, show=False) for key, name, title in VIEWS),
-        Binding("1", "view('model')", "Views", key_display="1-6"),
         Binding("P", "pin", "Pin"),
         Binding("X", "export", "Export"),
         Binding("O", "open", "Open", show=False),
         Binding("R", "again", "Ask again", show=False),
         Binding("T", "theme", "Light or dark", show=False),
-        Binding("question_mark", "help", "Help", key_display="?"),
-        Binding("q", "quit", "Quit"),
+        Binding("question_mark", "help", "Help", key_display="?", show=False),
+        Binding("q", "quit", "Quit", show=False),
     ]
 
     def __init__(

@@ -22,7 +22,7 @@ from anatomy.tui.runs.view import RunsView
 from anatomy.tui.tree.details import Details
 from anatomy.tui.tree.pane import ModulePane
 from anatomy.tui.tree.widget import ModuleTree
-from anatomy.tui.views import answer_of, card_of, headline
+from anatomy.tui.views import answer_of, card_of, headline, menu
 
 _FIRST = {"model": "ModuleTree", "memory": "MemoryChart", "gpus": "", "compare": "", "runs": ""}
 """View -> the widget in it that gets the keys; '' for itself."""
@@ -31,8 +31,11 @@ _FIRST = {"model": "ModuleTree", "memory": "MemoryChart", "gpus": "", "compare":
 class Body(Vertical):
     """Everything between the top of the screen and its footer."""
 
+    SCOPED_CSS = False
+    """The screen's class says how wide it is."""
     DEFAULT_CSS = """
-    Body #title { height: 1; padding: 0 1; background: $primary; color: $text; text-style: bold; }
+    Body #menu { height: 1; padding: 0 1; background: $panel; }
+    Body #title { height: 1; padding: 0 1; text-style: bold; }
     Body #main { height: 1fr; }
     Body #views { width: 1fr; height: 1fr; }
     Body #views > * { height: 1fr; }
@@ -66,6 +69,7 @@ class Body(Vertical):
 
     def compose(self) -> ComposeResult:
         """Title, answer, the views, and the recipe beside them."""
+        yield Static(menu("model"), id="menu")
         yield Static("anatomy", id="title", markup=False)
         yield AnswerLine()
         with Horizontal(id="main"):
@@ -88,6 +92,7 @@ class Body(Vertical):
 
     def go_to(self, name: str) -> None:
         """Show a view, and give it the keys."""
+        self.query_one("#menu", Static).update(menu(name))
         self.set_class(name == "recipe", "-recipe")
         if name == "recipe":
             self.query_one(RecipeForm).focus()

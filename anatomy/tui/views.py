@@ -1,5 +1,7 @@
 """The views by key, and words about what is on the desk."""
 
+from textual.content import Content
+
 from anatomy.memory.allocator import OutOfMemory
 from anatomy.planning.plan import Plan
 from anatomy.report.plan import run_line
@@ -14,6 +16,18 @@ VIEWS = (
     ("6", "runs", "Runs"),
 )
 """Key, name, title."""
+
+
+def menu(current: str) -> Content:
+    """The views with their keys, to be clicked as well; the current one is pointed out. Then help and the way out."""
+    views = [
+        Content.from_markup(
+            f"[@click=app.view('{name}')]{f'[reverse] {key} {title} [/]' if name == current else f' {key} {title} '}[/]"
+        )
+        for key, name, title in VIEWS
+    ]
+    keys = Content.from_markup("   [@click=app.help]? help[/]  [@click=app.quit]q quit[/]")
+    return Content("").join((*views, keys))
 
 
 def headline(desk: Desk, doing: str) -> str:
