@@ -1,7 +1,7 @@
 """Decoders that need not be built to be counted: their checkpoint's headers say everything, and the config agrees.
 
 Importing torch and transformers takes seconds. For a dense decoder with a head of its own the class adds only the names
-of its modules' classes: every parameter is stored under its own name, and the config's numbers say each matrix's size.
+of its modules' classes: every parameter is stored under its own name, and the config's numbers say each one's shape.
 What is tied, quantized, made of experts or of several models, or departs from the config in any number, is left to the
 class: only that knows what it holds of what is stored.
 """
@@ -13,20 +13,18 @@ from typing import Any
 
 from anatomy.architecture.anatomy import Anatomy
 from anatomy.architecture.components import COMPONENTS
-from anatomy.architecture.facts import Facts, facts_from_config, named_dtype, prediction_layers, quantization
+from anatomy.architecture.facts import facts_from_config, named_dtype, prediction_layers, quantization
 from anatomy.architecture.packed import is_buffer, is_packed, is_quantization_data
+from anatomy.architecture.plain_shapes import parameters
 from anatomy.architecture.site import Shape
 from anatomy.architecture.stored import compare
 from anatomy.architecture.tree import ModuleNode, tree_from_shapes
 from anatomy.blueprint import Blueprint, TensorHeader
 
 _NOTE = (
-    "Counted from the checkpoint's headers: the config agrees with every matrix in them, so the class was not built. "
-    "--build builds it, and names the classes of its modules."
+    "Counted from the checkpoint's headers: every parameter that the config asks for is in them, in its "
+    "shape, and nothing else, so the class was not built. --build builds it, and names the classes of its modules."
 )
-
-_NOT_IN_ALL = ("ffn.gate",)
-"""Matrices that some decoders have and others have not."""
 
 
 def count_plain(blueprint: Blueprint) -> Anatomy | None:
@@ -36,10 +34,10 @@ def count_plain(blueprint: Blueprint) -> Anatomy | None:
         return None
     facts = replace(facts_from_config(config), tied=False)
     one_layer = _one_of_the_layers(blueprint.tensors, facts.layers or 0)
-    if one_layer is None:
+    if one_layer is None or one_layer != parameters(config, facts):
         return None
     excerpt, unknown = tree_from_shapes(one_layer, facts)
-    if unknown or not _agrees(excerpt, _matrices(facts)):
+    if unknown:
         return None
     tree = _with_layers(_in_order(excerpt)[0], facts.layers or 0)
     return Anatomy(
@@ -61,7 +59,7 @@ def _is_plain(config: Mapping[str, Any]) -> bool:
     return (
         isinstance(classes, list)
         and len(classes) == 1
-        and str(classes[0]).endswith("ForCausalLM")
+        and str(classes[0]).lower() == f"{config.get('model_type')}ForCausalLM".replace("_", "").lower()
         and config.get("tie_word_embeddings") is False
         and not any(key.endswith("_config") and value for key, value in config.items())
         and not config.get("is_encoder_decoder")
@@ -94,44 +92,6 @@ def _one_of_the_layers(tensors: Iterable[TensorHeader], layers: int) -> dict[str
     if any(layer != first for layer in inside.values()):
         return None
     return {**outside, **{f"{prefix}.0.{name}": shape for name, shape in first.items()}}
-
-
-def _agrees(excerpt: ModuleNode, matrices: Mapping[str, int]) -> bool:
-    """Whether it holds the config's matrices, each once and of its size, and besides only norms and biases."""
-    found: list[str] = []
-    for node in excerpt.walk():
-        for own in node.own:
-            if any(name not in matrices and name != "norm" for name, _ in own.parts):
-                return False
-            if len(own.shape) > 1:
-                if any(matrices.get(name) != count for name, count in own.parts):
-                    return False
-                found += [name for name, _ in own.parts]
-    needed = {name for name in matrices if name not in _NOT_IN_ALL}
-    return bool(needed) and needed <= {*found} and len(found) == len({*found})
-
-
-def _matrices(facts: Facts) -> dict[str, int]:
-    """Component -> elements of its one matrix, of the model or of a layer; {} where facts are missing."""
-    numbers = (
-        facts.vocabulary,
-        facts.hidden_size,
-        facts.heads,
-        facts.kv_heads,
-        facts.head_dim,
-        facts.ffn_width,
-    )
-    known = [number for number in numbers if number]
-    if len(known) < len(numbers) or facts.v_head_dim is not None or facts.experts:
-        return {}
-    vocabulary, width, heads, kv_heads, head, inner = known
-    query, key = heads * head * width, kv_heads * head * width
-    attention = {"query": query, "key": key, "value": key, "output": query}
-    return {
-        **dict.fromkeys(("embedding", "head"), vocabulary * width),
-        **{f"attention.{name}": count for name, count in attention.items()},
-        **dict.fromkeys(("ffn.gate", "ffn.up", "ffn.down"), inner * width),
-    }
 
 
 def _in_order(node: ModuleNode) -> tuple[ModuleNode, int]:

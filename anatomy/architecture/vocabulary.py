@@ -46,7 +46,8 @@ PATTERNS: dict[str, str] = {
         r"(mamba\w*|ssm|linear_attn|.*short_?conv|conv|conv_module|time_mix\w*|rwkv|recurrent\w*|delta_net|mlstm\w*"
         r"|slstm\w*|retention|rg_lru|s?lstm|gru|rnn|downsample|modulation)"
     ),
-    "mixer_kind": r".*(lightning|linearattention|deltanet|mamba|ssm|retention|lru|rwkv|shortconv|lstm|gru|rnn).*",
+    # 'ssm' begins a name, or it is the seam of two words: SeedOssMLP, SeamlessM4T.
+    "mixer_kind": r"ssm.*|.*(lightning|linearattention|deltanet|mamba|retention|lru|rwkv|shortconv|lstm|gru|rnn).*",
     "mixer_evidence": r"(a_log|dt_bias|time_decay|time_maa_x|recurrent_param|dt_proj|delta_proj)",
     "recurrent_cell": r"(weight|bias)_(ih|hh|hr)_l\d+(_reverse)?",
     "experts": r"(.*_)?experts?(_\d+)?|expert_layer",

@@ -9,6 +9,7 @@ import pytest
 
 from anatomy.architecture.anatomy import anatomy_from
 from anatomy.architecture.plain import count_plain
+from anatomy.architecture.plain_shapes import DECODERS as ROWS
 from anatomy.architecture.skeleton import build_skeleton
 
 SIZES = {
@@ -19,6 +20,7 @@ SIZES = {
     "num_key_value_heads": 2,
     "vocab_size": 256,
     "max_position_embeddings": 128,
+    "pad_token_id": 0,
     "tie_word_embeddings": False,
     "torch_dtype": "bfloat16",
 }
@@ -65,6 +67,48 @@ def test_the_class_would_say_the_same(name, blueprint_of):
     assert "--build" in counted.notes[-1]
 
 
+def agrees(blueprint):
+    """Whether headers alone and the class hold the same parameters; None where headers alone do not do."""
+    counted = count_plain(blueprint)
+    if counted is None:
+        return None
+    built = anatomy_from(blueprint)
+    return counted.by_component == built.by_component and not built.stored.difference
+
+
+@pytest.mark.parametrize("model_type", ROWS)
+def test_every_row_is_its_class(model_type, blueprint_of):
+    """With the defaults, and with every bias there may be or not."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as classes
+
+    row = ROWS[model_type]
+    plainest = {**SIZES, "num_hidden_layers": 2, "num_key_value_heads": 4, "head_dim": 16, **row.only}
+    plainest |= {"model_type": model_type, "architectures": [classes[model_type]]}
+    for changed in ({}, *({key: not default} for key, (default, _) in row.switched.items())):
+        config = {**plainest, **changed}
+        assert agrees(blueprint_of(config, stored(blueprint_of, config))) is True, changed
+
+
+@pytest.mark.parametrize("omitted", ["num_key_value_heads", "head_dim"])
+@pytest.mark.parametrize("model_type", ROWS)
+def test_what_a_config_omits_is_never_taken_to_be_otherwise_than_by_its_class(
+    model_type, omitted, blueprint_of
+):
+    """Where the class's default does not follow from the other numbers, the class is built."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as classes
+
+    config = {
+        **SIZES,
+        "num_hidden_layers": 2,
+        "num_key_value_heads": 4,
+        "head_dim": 16,
+        **ROWS[model_type].only,
+    }
+    config |= {"model_type": model_type, "architectures": [classes[model_type]]}
+    without_it = {key: value for key, value in config.items() if key != omitted}
+    assert agrees(blueprint_of(without_it, stored(blueprint_of, config))) in (None, True)
+
+
 def test_layers_come_by_number(blueprint_of):
     counted = count_plain(blueprint_of(LLAMA, stored(blueprint_of, LLAMA)))
     assert counted is not None
@@ -94,12 +138,21 @@ def test_layers_come_by_number(blueprint_of):
         {"head_dim": 8},
         {"vocab_size": 255},
         {"n_routed_experts": 8},
+        {"attention_bias": True},
+        {"mlp_bias": True},
+        {"model_type": "mistral"},
+        {"model_type": "qwen2"},
     ],
     ids=lambda changed: "-".join(map(str, changed)),
 )
 def test_a_config_that_says_otherwise_is_left_to_the_class(changed, blueprint_of):
     config = {key: value for key, value in {**LLAMA, **changed}.items() if value is not None}
     assert count_plain(blueprint_of(config, stored(blueprint_of, LLAMA))) is None
+
+
+def inside(name, shape):
+    """A parameter of every layer."""
+    return [(f"model.layers.{number}.{name}", shape) for number in range(12)]
 
 
 def without(tensors, ending):
@@ -121,6 +174,16 @@ def without(tensors, ending):
         "packed": lambda own: [*without(own, "lm_head.weight"), ("lm_head.weight", (256, 64), "I8")],
         "a tower": lambda own: [*own, ("vision_tower.patch.weight", (64, 64))],
         "something unknown": lambda own: [*own, ("model.flux.weight", (3, 3, 3))],
+        "no final norm": lambda own: without(own, "model.norm.weight"),
+        "no norms after attention": lambda own: without(own, "post_attention_layernorm.weight"),
+        "a bias of the final norm": lambda own: [*own, ("model.norm.bias", (64,))],
+        "biases of queries": lambda own: [*own, *inside("self_attn.q_proj.bias", (64,))],
+        "norms of heads": lambda own: [*own, *inside("self_attn.q_norm.weight", (16,))],
+        "a second final norm": lambda own: [*own, ("model.last.norm.weight", (64,))],
+        "norms of another width": lambda own: [*without(own, "input_layernorm.weight"),
+                                               *inside("input_layernorm.weight", (63,))],
+        "all without gates": lambda own: without(own, "gate_proj.weight"),
+        "transposed": lambda own: [*without(own, "up_proj.weight"), *inside("mlp.up_proj.weight", (64, 160))],
         "one table more": lambda own: [*own, ("model.extra.embed_tokens.weight", (256, 64))],
     }.items(),
     ids=lambda change: change[0],
