@@ -88,7 +88,7 @@ def examine(
         found = _with_tokenizer(found, blueprint)
     if kv_cache:
         tell("looking at the cache that the model fills")
-        asked = _load(blueprint, anatomy, trust_remote_code, context, batch, cache_dtype)
+        asked = _load(blueprint, anatomy, skeleton, trust_remote_code, context, batch, cache_dtype)
         found = replace(found, load=asked, served=_served(asked))
     return found
 
@@ -166,7 +166,13 @@ def _entries(
 
 
 def _load(
-    blueprint: "Blueprint", anatomy: "Anatomy", trust: bool, context: int | None, batch: int, dtype: str
+    blueprint: "Blueprint",
+    anatomy: "Anatomy",
+    skeleton: "Skeleton | None",
+    trust: bool,
+    context: int | None,
+    batch: int,
+    dtype: str,
 ) -> "Load":
     from anatomy.architecture.skeleton import build_skeleton
     from anatomy.inference.cache import BY_NAME
@@ -186,9 +192,16 @@ def _load(
             hint="use --cache-dtype bf16 or fp8",
         )
     stored = anatomy.stored
+    own = None if stored else _as_its_checkpoint(blueprint, anatomy, skeleton)
     return Load(
         weight_bytes=stored.stored_bytes if stored else 2 * anatomy.total,
-        weights="as the checkpoint stores them" if stored else _sixteen_bits(blueprint),
+        weights="as the checkpoint stores them"
+        if stored
+        else "in 16 bits"
+        if own
+        else _sixteen_bits(blueprint),
+        checkpoint_bytes=own.total_bytes if own else None,
+        checkpoint=own.name if own else "",
         cache=cache,
         dtype=BY_NAME[dtype],
         context=context or anatomy.facts.context or UNSTATED_CONTEXT,
@@ -196,6 +209,15 @@ def _load(
         longest=anatomy.facts.context,
         context_said=context is not None,
     )
+
+
+def _as_its_checkpoint(
+    blueprint: "Blueprint", anatomy: "Anatomy", skeleton: "Skeleton | None"
+) -> "FormatSize | None":
+    """The weights in the format that the config says its checkpoint has; None where it has none that is known."""
+    from anatomy.formats.published import checkpoint_size
+
+    return checkpoint_size(blueprint.config or {}, anatomy, _linears(skeleton))
 
 
 def _sixteen_bits(blueprint: "Blueprint") -> str:
@@ -214,9 +236,13 @@ def _served(asked: "Load") -> "tuple[Served, ...]":
 
 
 def _formats(anatomy: "Anatomy", skeleton: "Skeleton | None") -> "tuple[FormatSize, ...]":
-    from anatomy.architecture.linears import bitsandbytes_linears
     from anatomy.formats.gguf import gguf_sizes
     from anatomy.formats.schemes import torch_sizes
 
-    linears = None if skeleton is None else bitsandbytes_linears(skeleton.model)
-    return (*torch_sizes(anatomy, linears), *gguf_sizes(anatomy))
+    return (*torch_sizes(anatomy, _linears(skeleton)), *gguf_sizes(anatomy))
+
+
+def _linears(skeleton: "Skeleton | None") -> frozenset[str] | None:
+    from anatomy.architecture.linears import bitsandbytes_linears
+
+    return None if skeleton is None else bitsandbytes_linears(skeleton.model)

@@ -144,11 +144,14 @@ def named_dtype(config: Mapping[str, Any]) -> str | None:
 
 def quantization(config: Mapping[str, Any]) -> str | None:
     """How the checkpoint of a config.json is quantized, e.g. 'mxfp4'; None when it is not."""
-    for part in (config, _text_part(config)):
-        for key in QUANTIZATION:
-            if isinstance(how := part.get(key), Mapping) and how:
-                return str(how.get("quant_method") or how.get("format") or "a method that is not named")
-    return None
+    how = quantization_settings(config)
+    return str(how.get("quant_method") or how.get("format") or "a method that is not named") if how else None
+
+
+def quantization_settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a config.json says of how its checkpoint is quantized; empty when it is not."""
+    parts = (part.get(key) for part in (config, _text_part(config)) for key in QUANTIZATION)
+    return next((how for how in parts if isinstance(how, Mapping) and how), {})
 
 
 def _derive(facts: Facts, text: Any) -> Facts:

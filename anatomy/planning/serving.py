@@ -1,7 +1,7 @@
 """Whether a model and its cache fit on a GPU, and how long a context does."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from anatomy.hardware.catalog import Gpu
@@ -28,6 +28,10 @@ class Load:
     """Longest context that the model's config states."""
     context_said: bool = True
     """Whether the user gave the context; else it is the config's."""
+    checkpoint_bytes: int | None = None
+    """The same weights in the checkpoint's own format, where `weight_bytes` is in another; None where it is not known."""
+    checkpoint: str = ""
+    """The name of that format."""
 
     @property
     def cache_bytes(self) -> int:
@@ -46,6 +50,10 @@ class Served:
     """What is left of it by the CUDA context, the weights and the cache; negative where they do not fit."""
     context: int
     """Longest context with as many sequences at once; 0 where the weights alone do not fit."""
+    nominal: bool = False
+    """True when `memory_bytes` is only the figure on the box: less will be usable."""
+    checkpoint: "Served | None" = None
+    """The same with the weights in the checkpoint's own format; None where the load names none."""
 
     @property
     def fits(self) -> bool:
@@ -60,6 +68,7 @@ class Served:
             "left_bytes": self.left_bytes,
             "fits": self.fits,
             "longest_context": self.context,
+            **({"checkpoint": self.checkpoint.to_dict()} if self.checkpoint else {}),
         }
 
 
@@ -70,11 +79,14 @@ def served(load: Load, gpus: Iterable[Gpu]) -> tuple[Served, ...]:
 
 def _on(load: Load, gpu: Gpu) -> Served:
     free = gpu.memory_bytes - gpu.context_bytes - load.weight_bytes
+    own = load.checkpoint_bytes
     return Served(
         gpu=gpu.name,
         memory_bytes=gpu.memory_bytes,
         left_bytes=free - load.cache_bytes,
         context=_longest(load, free),
+        nominal=gpu.nominal,
+        checkpoint=None if own is None else _on(replace(load, weight_bytes=own, checkpoint_bytes=None), gpu),
     )
 
 

@@ -6,6 +6,7 @@ from anatomy.planning.fit import Fit
 from anatomy.planning.plan import Plan
 from anatomy.planning.settings import complete, defaults_beside, settings_in_use
 from anatomy.planning.words import where
+from anatomy.report.boundary import SMALLER_SHOWN, around
 from anatomy.report.document import (
     Bars,
     Block,
@@ -24,13 +25,6 @@ from anatomy.report.plan_table import FREEING, flat_table, remark
 from anatomy.training.recipe import Recipe
 from anatomy.units import bytes_column, format_bytes, format_count, format_share
 
-SMALLER_SHOWN = 2
-"""GPUs below the best one: in the table so many that are too small; there, and in the first sentence, as many that
-would do with a reservation."""
-STEP_BETWEEN_SHOWN = 1.25
-"""Above it, the next GPU shown has at least this many times the memory of the last ..."""
-LARGER_SHOWN = 6
-"""... and there are at most so many."""
 HEADROOM = "headroom = memory - context - reserved; where it does not fit, what a run without limit reserves"
 OTHERS = "may fit: its kernels differ from the rehearsed ones and can need more; --gpu NAME rehearses its own"
 FREED = "to fit after freeing cache, torch gives cached blocks back to the device on the way: slower, and without a margin"
@@ -167,7 +161,7 @@ def _resting(plan: Plan) -> Table:
 def _fits(plan: Plan) -> Table:
     best = plan.smallest_fit
     at = None if best is None else plan.fits.index(best)
-    brief = _brief(plan.fits, at)
+    brief = around(plan.fits, at)
     show = bytes_column([fit.memory_bytes for fit in plan.fits])
     return Table(
         title="Where it fits",
@@ -183,22 +177,6 @@ def _fits(plan: Plan) -> Table:
         brief=brief if len(brief) < len(plan.fits) else None,
         caption="; ".join(_footnotes(plan)),
     )
-
-
-def _brief(fits: tuple[Fit, ...], best: int | None) -> tuple[int, ...]:
-    """The GPUs around the best one: some just below, then steps upwards."""
-    if best is None:
-        return tuple(range(max(0, len(fits) - SMALLER_SHOWN - 1), len(fits)))
-    small = [index for index in range(best) if not fits[index].fits]
-    reserved = [index for index in range(best) if fits[index].fits]
-    shown = sorted([*small[-SMALLER_SHOWN:], *reserved[:SMALLER_SHOWN], best])
-    for index in range(best + 1, len(fits)):
-        if (
-            not fits[index].nominal
-            and fits[index].memory_bytes >= STEP_BETWEEN_SHOWN * fits[shown[-1]].memory_bytes
-        ):
-            shown.append(index)
-    return tuple(shown[: shown.index(best) + 1 + LARGER_SHOWN])
 
 
 def _recipe(plan: Plan) -> Facts:

@@ -1,9 +1,11 @@
 """What `anatomy show --kv-cache` says: what each layer keeps, its bytes by number format, and GPUs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from anatomy.inference.cache import CACHE_DTYPES, CacheDType, KvCache
 from anatomy.planning.serving import Load, Served
+from anatomy.report.boundary import around
 from anatomy.report.document import Block, Column, Facts, Notes, Table
 from anatomy.report.show_asked import Asked
 from anatomy.units import bytes_column, format_bytes
@@ -38,6 +40,9 @@ def cache_answer(load: Load, gpus: Sequence[Served]) -> Asked:
             "token_bytes": load.cache.token_bytes(load.dtype),
             "state_bytes": load.cache.state_bytes,
             "weight_bytes": load.weight_bytes,
+            "checkpoint": {"format": load.checkpoint, "weight_bytes": load.checkpoint_bytes}
+            if load.checkpoint_bytes
+            else None,
             **load.cache.to_dict(),
             "notes": list(notes),
             "by_dtype": [dict(zip([c.name for c in sizes.columns], row, strict=True)) for row in sizes.rows],
@@ -60,6 +65,11 @@ def _facts(load: Load) -> Iterator[tuple[str, str]]:
         yield "states", f"{format_bytes(cache.state_bytes)} a sequence, whatever its length"
     yield "cache", f"{format_bytes(load.cache_bytes)} in {dtype.name}"
     yield "weights", f"{format_bytes(load.weight_bytes)} ({load.weights})"
+    if load.checkpoint_bytes:
+        yield (
+            "or",
+            f"{format_bytes(load.checkpoint_bytes)} in {load.checkpoint}, as the config says of its checkpoint",
+        )
     if cache.reach:
         layers, tokens = cache.reach
         yield "reach", f"{layers} layers with a window pass information on over at most {tokens:,} tokens"
@@ -122,23 +132,67 @@ def _size(load: Load, dtype: CacheDType) -> tuple[str, float, int | None, int | 
 
 
 def _gpus(load: Load, gpus: Sequence[Served]) -> Table:
-    rows = tuple((g.gpu, g.memory_bytes, g.fits, g.left_bytes, g.context) for g in gpus)
-    show = bytes_column(size for g in gpus for size in (g.memory_bytes, g.left_bytes))
+    both = [(g, g.checkpoint) for g in gpus]
+    show = bytes_column(size for pair in both for g in pair if g for size in (g.memory_bytes, g.left_bytes))
+    brief = _brief(gpus)
+    own = load.checkpoint if load.checkpoint_bytes else None
     return Table(
         title=f"Weights and cache on GPUs (cache in {load.dtype.name})",
         columns=(
             Column(name="gpu", title="GPU", keep=True),
             Column(name="memory_bytes", title="memory", show=show, right=True, keep=True),
+            Column(name="fits", title="in 16 bits" if own else "verdict", show=_verdict, keep=True),
             Column(
-                name="fits", title="verdict", show=lambda fits: "fits" if fits else "does not fit", keep=True
+                name="left_bytes", title="left", show=show, right=True, keep=True, optional=own is not None
             ),
-            Column(name="left_bytes", title="left", show=show, right=True, keep=True),
-            Column(name="longest_context", title="longest context", show=_tokens, right=True, keep=True),
+            Column(
+                name="longest_context",
+                title="longest" if own else "longest context",
+                show=_tokens,
+                right=True,
+                keep=True,
+            ),
+            *(_own_columns(own, show) if own else ()),
         ),
-        rows=rows,
+        rows=tuple((g.gpu, g.memory_bytes, *_on(g), *(_on(packed) if packed else ())) for g, packed in both),
+        brief=brief if len(brief) < len(gpus) else None,
         caption=f"Weights, cache and CUDA context; activations and the engine's own buffers come on top. Longest context: "
         f"with {load.batch} at once, no longer than the config's or the asked one.",
     )
+
+
+def _own_columns(own: str, show: Callable[[Any], str]) -> tuple[Column, ...]:
+    return (
+        Column(name="checkpoint_fits", title=f"in {own}", show=_verdict, keep=True),
+        Column(
+            name="checkpoint_left_bytes",
+            title=f"left in {own}",
+            show=show,
+            right=True,
+            keep=True,
+            optional=True,
+        ),
+        Column(name="checkpoint_longest_context", title="longest", show=_tokens, right=True, keep=True),
+    )
+
+
+def _on(one: Served) -> tuple[bool, int, int]:
+    return one.fits, one.left_bytes, one.context
+
+
+def _brief(gpus: Sequence[Served]) -> tuple[int, ...]:
+    """The GPUs around the smallest that do, in either format of the weights."""
+    formats = [gpus, [g.checkpoint for g in gpus if g.checkpoint]]
+    shown = {
+        at
+        for placed in formats
+        for at in around(placed, next((i for i, g in enumerate(placed) if g.fits and not g.nominal), None))
+    }
+    return tuple(sorted(shown))
+
+
+def _verdict(fits: bool) -> str:
+    return "fits" if fits else "does not fit"
 
 
 def _tokens(count: int) -> str:

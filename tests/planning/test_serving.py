@@ -1,5 +1,7 @@
 """Weights and cache on GPUs."""
 
+from dataclasses import replace
+
 import pytest
 from tiny_models import MIB, make_gpu
 
@@ -41,3 +43,12 @@ def test_a_batch_shares_what_is_left():
     (on,) = served(load(batch=4), [make_gpu("card", 1024 + 104)])
     assert on.context == 1024
     assert on.left_bytes == 0
+
+
+def test_the_checkpoint_s_own_format_has_a_verdict_of_its_own():
+    packed = replace(load(weights=400 * MIB), checkpoint_bytes=100 * MIB, checkpoint="mxfp4")
+    (on,) = served(packed, [make_gpu("card", 1024 + 101)])
+    assert (on.fits, on.context) == (False, 0)
+    assert (on.checkpoint.fits, on.checkpoint.context, on.checkpoint.left_bytes) == (True, 1024, 0)
+    assert on.to_dict()["checkpoint"]["fits"] is True
+    assert "checkpoint" not in served(load(), [make_gpu("card", 4096)])[0].to_dict()
