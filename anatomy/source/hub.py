@@ -14,7 +14,7 @@ from anatomy.source import held, kept
 from anatomy.source.folder import CONFIG_FILE, Stored
 from anatomy.source.hub_adapter import read_hub_adapter
 from anatomy.source.hub_errors import explain, network_errors
-from anatomy.source.hub_gguf import gguf_sentence
+from anatomy.source.hub_gguf import gguf_hint, gguf_sentence
 from anatomy.source.jsonfile import parse_object, read_object
 from anatomy.source.pickles import pickles_sentence
 from anatomy.source.ranges import fetch_names
@@ -83,7 +83,8 @@ def read_hub(
             return adapter
         raise SourceError(
             f"{repo} has no {CONFIG_FILE}. {' '.join(notes)}",
-            "name a repository with a transformers model or with safetensors files",
+            gguf_hint(repo, _names(repo, at))
+            or "name a repository with a transformers model or with safetensors files",
         )
     origin = Origin(kind="hub", location=repo, revision=commit or revision)
     return Blueprint(id=repo, origin=origin, config=config, tensors=tensors, notes=notes)
@@ -115,7 +116,12 @@ def _fetch_headers(repo: str, revision: str, tell: Progress) -> Stored:
 def _nothing_stored(repo: str, revision: str) -> str:
     """What a repository without safetensors files has instead."""
     lacks = f"{repo} has neither {SINGLE_FILE} nor {INDEX_FILE}: what is stored is not known."
+    names = _names(repo, revision)
+    return lacks + pickles_sentence(names) + gguf_sentence(repo, names)
+
+
+def _names(repo: str, revision: str) -> tuple[str, ...]:
+    """The repository's files; none where the hub does not list them."""
     with suppress(SourceError, *network_errors()):
-        names = fetch_names(repo, revision=revision)
-        return lacks + pickles_sentence(names) + gguf_sentence(repo, names)
-    return lacks
+        return fetch_names(repo, revision=revision)
+    return ()

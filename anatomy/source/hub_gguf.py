@@ -30,13 +30,14 @@ def read_hub_gguf(repo: str, file: str, *, revision: str | None) -> Blueprint:
     commit = held.find_commit(repo, revision or "main", (file,))
     chosen = file if commit else _choose(repo, file, revision)
     folder, slash, name = chosen.rpartition("/")
-    headers = [
-        _header(repo, folder + slash + part, commit or revision or "main", held_here=commit is not None)
-        for part in gguf_files.parts_of(name)
-    ]
-    origin = Origin(
-        kind="cache" if commit else "hub", location=f"{repo}:{chosen}", revision=commit or revision
-    )
+    headers, at = [], commit
+    for part in gguf_files.parts_of(name):
+        header, stated = _header(
+            repo, folder + slash + part, at or revision or "main", held_here=commit is not None
+        )
+        headers.append(header)
+        at = at or stated
+    origin = Origin(kind="cache" if commit else "hub", location=f"{repo}:{chosen}", revision=at or revision)
     return gguf_files.blueprint_of(f"{repo}:{chosen}", origin, headers)
 
 
@@ -46,6 +47,12 @@ def gguf_sentence(repo: str, names: Iterable[str]) -> str:
     if not models:
         return ""
     return f" It holds GGUF models, each named as {repo}:FILE: {enumerate_names(models, shown=8)}."
+
+
+def gguf_hint(repo: str, names: Iterable[str]) -> str:
+    """How to name a GGUF model among a repository's files; '' where there is none."""
+    models = gguf_files.models_among(names)
+    return f"name one of its GGUF files, e.g. {repo}:{models[0]}" if models else ""
 
 
 def _choose(repo: str, file: str, revision: str | None) -> str:
@@ -58,18 +65,24 @@ def _choose(repo: str, file: str, revision: str | None) -> str:
     fitting = [name for name in models if name == file] or [n for n in models if file.lower() in words[n]]
     if not fitting:
         has = enumerate_names(models, shown=8) or "none"
-        raise SourceError(f"{repo} has no GGUF file {file!r}; its GGUF models: {has}.", f"write {HOW}")
-    return gguf_files.choose(fitting, f"{repo}, by {file!r},", f"as {HOW}")
+        raise SourceError(
+            f"{repo} has no GGUF file {file!r}; its GGUF models: {has}.",
+            gguf_hint(repo, models) or f"write {HOW}",
+        )
+    return gguf_files.choose(fitting, f"{repo}, by {file!r},", f"e.g. {repo}:{fitting[0]}")
 
 
-def _header(repo: str, file: str, commit: str, *, held_here: bool) -> GgufHeader:
+def _header(repo: str, file: str, commit: str, *, held_here: bool) -> tuple[GgufHeader, str | None]:
+    """A file's header, and the commit that the hub says it is of, so that all that follows is of the same."""
     path = held.find_file(repo, commit, file) if held_here else None
     if path is not None:
-        return read_gguf(path)
+        return read_gguf(path), commit
     try:
-        size = fetch_part(repo, file, 0, 1, revision=commit).size
+        first = fetch_part(repo, file, 0, 1, revision=commit)
     except network_errors() as error:
         raise explain(error, repo, commit) from error
-    return parse_gguf(
-        lambda start, end: read_range(repo, file, start, end, revision=commit), file=file, size=size
+    at = first.commit or commit
+    header = parse_gguf(
+        lambda start, end: read_range(repo, file, start, end, revision=at), file=file, size=first.size
     )
+    return header, first.commit

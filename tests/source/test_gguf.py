@@ -281,6 +281,7 @@ def test_a_file_on_the_hub_is_read_by_range(hub: LoopbackHub, file):
     answer = hub.load(f"org/tiny-GGUF:{file}")
     assert [tensor["name"] for tensor in answer["tensors"]] == [name for name, _, _ in llama()]
     assert answer["origin"]["location"] == "org/tiny-GGUF:tiny-Q4_K_M.gguf"
+    assert answer["origin"]["revision"] == COMMIT
     assert hub.served_bytes < 4 * len(head)
     assert answer["config"]["hidden_size"] == 256
 
@@ -289,10 +290,14 @@ def test_a_repository_of_gguf_files_lists_them(hub: LoopbackHub):
     folder = hub.repository("org/tiny-GGUF")
     for name in ("tiny-Q4_K_M.gguf", "tiny-Q8_0.gguf"):
         (folder / name).write_bytes(VALID)
-    said = hub.load("org/tiny-GGUF")["error"]
+    refused = hub.load("org/tiny-GGUF")
+    said = refused["error"]
+    assert refused["hint"] == "name one of its GGUF files, e.g. org/tiny-GGUF:tiny-Q4_K_M.gguf"
     assert "each named as org/tiny-GGUF:FILE: tiny-Q4_K_M.gguf, tiny-Q8_0.gguf" in said
     assert "no GGUF file 'Q2_K'" in hub.load("org/tiny-GGUF:Q2_K")["error"]
-    assert "holds 2 GGUF models" in hub.load("org/tiny-GGUF:tiny")["error"]
+    several = hub.load("org/tiny-GGUF:tiny")
+    assert "holds 2 GGUF models" in several["error"]
+    assert several["hint"] == "name one of them, e.g. org/tiny-GGUF:tiny-Q4_K_M.gguf"
 
 
 def test_a_cached_file_needs_no_network(hub: LoopbackHub):
