@@ -80,6 +80,9 @@ def examine_pair(pair: Pair, layers: int | None = None) -> Examined:
     except AnatomyError as error:
         return Examined(pair=pair, parameters=0, unclassified=(), refused=error.message, answers={})
     answers = {method: _rehearsed(blueprint, method) for method in METHODS}
+    if layers is not None and any(map(_stopped_a_tower, answers.values())):
+        # a tower's outputs may be taken from layers that the config names by number, and few layers have none of these
+        return examine_pair(pair)
     return Examined(
         pair=pair,
         parameters=anatomy.total,
@@ -87,6 +90,11 @@ def examine_pair(pair: Pair, layers: int | None = None) -> Examined:
         refused="",
         answers=answers,
     )
+
+
+def _stopped_a_tower(answer: Answer) -> bool:
+    """Whether it was given no media because something in them failed, not because no processor is here."""
+    return answer.changed.get("images") == 0 or any("inputs cannot be made" in said for said in answer.inputs)
 
 
 def _rehearsed(blueprint: Blueprint, method: str) -> Answer:

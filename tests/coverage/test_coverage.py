@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from anatomy.coverage.examine import METHODS, Answer, Examined
+from anatomy.architecture.anatomy import anatomy_from
+from anatomy.coverage.examine import METHODS, Answer, Examined, examine_pair
 from anatomy.coverage.pairs import TASKS, Pair, all_pairs, sample
 from anatomy.coverage.run import run_pairs
 from anatomy.coverage.shallow import shallow
@@ -71,6 +72,28 @@ def test_shares_and_goals():
             row("v", "image-text-to-text", full="refused"),
         ]
     )
+
+
+def of(model_type: str) -> Pair:
+    """Its pair of pictures and text."""
+    return next(p for p in all_pairs() if p.task == "image-text-to-text" and p.model_type == model_type)
+
+
+@pytest.mark.parametrize("model_type", ["qwen3_vl_moe", "qwen3_5_moe"])
+def test_their_towers_run_with_few_layers(model_type):
+    found = examine_pair(of(model_type), layers=2)
+    for answer in found.answers.values():
+        assert answer.verdict == "answered"
+        assert not answer.changed
+        assert any("961 of its tokens" in said for said in answer.inputs)
+
+
+def test_a_tower_whose_outputs_are_taken_from_named_layers_has_all_of_its_own():
+    """VipLlava reads layers 6, -2, -5, -8 and -11 of its tower; 24 x 24 patches of 14 pixels stand for a picture."""
+    found = examine_pair(of("vipllava"), layers=2)
+    assert found.parameters == sum(anatomy_from(describe(of("vipllava"))).by_component.values())
+    for answer in found.answers.values():
+        assert any("576 of its tokens" in said for said in answer.inputs)
 
 
 def test_a_model_that_cannot_be_built_counts_as_refused():
