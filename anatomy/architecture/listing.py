@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from anatomy.architecture.anatomy import Anatomy
+from anatomy.architecture.places import Places, natural
 from anatomy.blueprint import TensorHeader
 from anatomy.dtypes import BY_NAME
 from anatomy.errors import ArchitectureError
@@ -59,7 +60,8 @@ def entries_of(
     """The tensors that a checkpoint stores, or without its headers the model's parameters; with a pattern those that it
     matches (a shell's: `*` stands for anything, dots too), and the modules that it matches but those that are one matched tensor.
 
-    `order`: the largest first, or by name; None for the model's own. Raises ArchitectureError where nothing matches.
+    `order`: the largest first, or by name; None for the model's own, which also decides among what is as large: a module
+    before what is in it, layers by their numbers. Raises ArchitectureError where nothing matches.
     """
     own = tuple(_parameters(anatomy))
     leaves = tuple(_stored(tensors, own)) if tensors else own
@@ -75,13 +77,15 @@ def entries_of(
         ] + tensors_found
         if not found:
             raise _nothing(pattern, [entry.path for entry in (*modules, *leaves)])
-    return tuple(sorted(found, key=_KEYS[order]) if order else found)
+    places = Places(anatomy.tree)
+    in_order = sorted(found, key=lambda entry: places.of(entry.path))
+    return tuple(sorted(in_order, key=_KEYS[order]) if order else in_order)
 
 
 _KEYS: Mapping[str, Callable[[Entry], Any]] = {
-    "bytes": lambda entry: (-(entry.size or 0), -entry.parameters, entry.path),
-    "parameters": lambda entry: (-entry.parameters, entry.path),
-    "name": lambda entry: entry.path,
+    "bytes": lambda entry: (-(entry.size or 0), -entry.parameters),
+    "parameters": lambda entry: -entry.parameters,
+    "name": lambda entry: natural(entry.path),
 }
 
 

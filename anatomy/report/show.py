@@ -255,11 +255,16 @@ def _own(at: Folded, times: int) -> list[Branch]:
     ]
 
 
+_NAMES = 8
+"""Parameters without a component that are named; JSON names all."""
+
+
 def _unclassified(anatomy: Anatomy) -> Notes:
-    count = len(anatomy.unclassified)
+    names = anatomy.unclassified
+    more = len(names) - _NAMES
     return Notes(
-        title=f"WARNING: {count} parameters were recognised by no rule; they are counted as 'other'",
-        items=anatomy.unclassified,
+        title=f"WARNING: {len(names)} parameters were recognised by no rule; they are counted as 'other'",
+        items=names if more <= 1 else (*names[:_NAMES], f"and {more} more: with --format json"),
         tone="bad",
     )
 

@@ -25,6 +25,7 @@ def _table(entries: Sequence[Entry], anatomy: Anatomy) -> Table:
         title="Tensors and modules",
         columns=(
             Column(name="path", title="name", keep=True),
+            Column(name="class", title="class", keep=True, optional=True),
             Column(name="shape", title="shape", show=_shape, keep=True),
             Column(name="dtype", title="dtype", keep=True, optional=True),
             Column(name="parameters", title="parameters", show=lambda n: f"{n:,}", right=True, keep=True),
@@ -33,15 +34,12 @@ def _table(entries: Sequence[Entry], anatomy: Anatomy) -> Table:
             ),
             Column(name="component", title="component", optional=True),
         ),
-        rows=tuple(
-            (e.path, e.kind if e.shape is None else e.shape, e.dtype, e.parameters, e.size, e.component)
-            for e in entries
-        ),
+        rows=tuple((e.path, e.kind, e.shape, e.dtype, e.parameters, e.size, e.component) for e in entries),
         brief=tuple(range(BRIEF)) if len(entries) > BRIEF else None,
         caption=f"{len(entries):,} names, {count:,} of {of:,} numbers ({share_of(count, of)}).",
     )
 
 
-def _shape(shape: tuple[int, ...] | str) -> str:
-    """A tensor's shape; a module's class."""
-    return shape or "module" if isinstance(shape, str) else " x ".join(map(str, shape)) or "scalar"
+def _shape(shape: tuple[int, ...] | None) -> str:
+    """A tensor's shape; nothing for a module."""
+    return "" if shape is None else " x ".join(map(str, shape)) or "scalar"

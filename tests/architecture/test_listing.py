@@ -57,3 +57,37 @@ def test_without_a_dtype_there_are_no_bytes(blueprint_of):
     assert {e.size for e in entries_of(anatomy_from(blueprint_of(TINY_LLAMA)), None, pattern="*norm*")} == {
         None
     }
+
+
+def test_the_model_s_own_order(blueprint_of):
+    """A module, what it owns, what is in it; layers by number, in whatever order the file has them."""
+    config = {**TINY_LLAMA, "num_hidden_layers": 12}
+    own = entries_of(anatomy_from(blueprint_of(config)), None)
+    tensors = sorted((e.path, e.shape) for e in own)
+    blueprint = blueprint_of(config, [*tensors, ("model.layers.12.more", (2,)), ("added.weight", (3,))])
+    anatomy = anatomy_from(blueprint)
+    names = [entry.path for entry in entries_of(anatomy, blueprint.tensors)]
+    model = [entry.path for entry in own]
+    assert [name for name in names if name in model] == model
+    at = names.index("model.layers.12.more")  # what the class lacks, after the layers that it has
+    assert names[at - 1].startswith("model.layers.11.")
+    assert names[at + 1] == "model.norm.weight"
+    listed = [e.path for e in entries_of(anatomy, blueprint.tensors, pattern="model.layers.1*.mlp*")]
+    assert listed[:2] == ["model.layers.1.mlp", "model.layers.1.mlp.gate_proj.weight"]
+    assert listed.index("model.layers.10.mlp") > listed.index("model.layers.1.mlp.down_proj.weight")
+
+
+@pytest.mark.parametrize("order", ["bytes", "parameters", "name"])
+def test_what_is_as_large_stays_in_order(order, blueprint_of):
+    anatomy = anatomy_from(blueprint_of({**TINY_LLAMA, "num_hidden_layers": 11}))
+    found = entries_of(anatomy, None, pattern="*.q_proj.weight", order=order)
+    assert [entry.path.split(".")[2] for entry in found] == [str(layer) for layer in range(11)]
+
+
+def test_a_base_model_s_checkpoint_has_the_model_s_order(blueprint_of):
+    config = {"model_type": "gpt2", "n_embd": 8, "n_layer": 11, "n_head": 2, "vocab_size": 16}
+    own = entries_of(anatomy_from(blueprint_of(config)), None)
+    tensors = sorted((e.path.removeprefix("transformer."), e.shape) for e in own)
+    blueprint = blueprint_of(config, tensors)
+    names = [entry.path for entry in entries_of(anatomy_from(blueprint), blueprint.tensors)]
+    assert names == [e.path.removeprefix("transformer.") for e in own]

@@ -143,6 +143,13 @@ def test_filter_and_sort(run, tiny_llama, format_):
         assert "64 x 128" in out
 
 
+def test_a_module_s_class_has_a_column_of_its_own(run, tiny_llama):
+    code, out, _ = run("show", tiny_llama, "--filter", "*.layers.1.mlp*", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert (code, rows[0]["class"], rows[0]["shape"]) == (0, "LlamaMLP", "")
+    assert {(row["class"], row["shape"]) for row in rows[1:]} == {("", "(128, 64)"), ("", "(64, 128)")}
+
+
 @pytest.fixture
 def with_tokenizer(tiny_llama):
     vocabulary = {f"token {number}": number for number in range(250)}

@@ -144,3 +144,16 @@ def test_another_total_stands_beside_the_total(tiny):
         ("parameters", "106.82 K (106,816)"),
         ("or", "123.20 K (123,200) with a head of its own"),
     )
+
+
+def test_many_unknown_parameters_are_not_all_named(tiny):
+    names = tuple(f"blocks.{n}.odd" for n in range(80))
+    document = show_document(replace(tiny, unclassified=names))
+    (warning,) = [notes for notes in blocks(document, Notes) if notes.tone == "bad"]
+    assert warning.title.startswith("WARNING: 80 parameters")
+    assert warning.items == (*names[:8], "and 72 more: with --format json")
+    assert document.data["unclassified"] == list(names)
+    (few,) = [
+        n for n in blocks(show_document(replace(tiny, unclassified=names[:9])), Notes) if n.tone == "bad"
+    ]
+    assert few.items == names[:9]
