@@ -7,23 +7,20 @@ from typing import Any
 
 from anatomy.architecture.anatomy import Anatomy
 from anatomy.architecture.facts import Facts as ModelFacts
-from anatomy.architecture.fold import Folded, fold
 from anatomy.architecture.stored import Stored
-from anatomy.architecture.tree import ModuleNode
 from anatomy.report.adapter import adapter_facts, adapter_table
 from anatomy.report.document import (
     Block,
-    Branch,
     Column,
     Document,
     Facts,
     Notes,
     Sentence,
     Table,
-    Tree,
     named,
     share_of,
 )
+from anatomy.report.show_tree import modules_tree
 from anatomy.report.stored_types import types_table
 from anatomy.units import bytes_column, format_bytes, format_count
 
@@ -58,7 +55,7 @@ def show_document(
     blocks: list[Block] = [Facts(items=tuple(_facts(anatomy)))]
     if anatomy.unclassified:
         blocks.append(_unclassified(anatomy))
-    blocks += [components, _tree(anatomy, depth)]
+    blocks += [components, modules_tree(anatomy, depth)]
     if anatomy.adapter is not None and (adapted := adapter_table(anatomy.adapter)):
         blocks.append(adapted)
     if anatomy.stored is not None:
@@ -173,86 +170,6 @@ def _components(anatomy: Anatomy) -> Table:
         caption="int8 without scales; nf4 with a one-byte scale for 64 weights and four bytes for 256 scales, "
         "as if every weight were stored so",
     )
-
-
-def _tree(anatomy: Anatomy, depth: int | None) -> Tree:
-    root = _branch(fold(anatomy.tree), anatomy.architecture or "model", 1, _tied_to(anatomy), depth)
-    return Tree(
-        title="Modules",
-        heading="module",
-        root=root,
-        columns=(
-            Column(name="parameters", title="parameters", show=lambda n: f"{n:,}", right=True, keep=True),
-            Column(name="kind", title="class", optional=True),
-            Column(name="component", title="component", keep=True),
-        ),
-    )
-
-
-def _tied_to(anatomy: Anatomy) -> dict[str, str]:
-    """Module whose parameters are counted elsewhere -> the component that counts them."""
-    component = {
-        f"{node.path}.{own.name}".removeprefix("."): ", ".join(name for name, _ in own.parts)
-        for node in anatomy.tree.walk()
-        for own in node.own
-    }
-    return {
-        path.rpartition(".")[0]: component.get(group.counted, group.counted)
-        for group in anatomy.tied
-        for path in group.also
-    }
-
-
-def _branch(at: Folded, label: str, times: int, tied: dict[str, str], depth: int | None) -> Branch:
-    """A module with what is inside; a list of identical layers is one line, 'layers.0-31 x 32'."""
-    times *= at.times
-    node, children = at.node, at.children
-    if len(children) == 1 and children[0].times > 1 and not node.own:
-        run = children[0]
-        return _branch(run, f"{label}.{run.label} × {run.times}", times, tied, depth)
-    inner: tuple[Branch, ...] = ()
-    if depth is None or depth > 0:
-        below = None if depth is None else depth - 1
-        own = [] if not children else _own(at, times)
-        inner = (
-            *own,
-            *(
-                _branch(child, _label(child), times, tied, below)
-                for child in children
-                if child.parameters or any(n.path in tied for n in child.node.walk())
-            ),
-        )
-    counted = tied.get(node.path)
-    component = node.component.removesuffix(".other") if children else _components_of(node)
-    if counted and not node.parameters:
-        component = f"tied to {counted}"
-    return Branch(
-        label=label,
-        cells=(times * node.parameters, "" if node.kind == label else node.kind, component),
-        children=inner,
-    )
-
-
-def _components_of(leaf: ModuleNode) -> str:
-    """What a leaf holds; a fused projection holds several: 'attention.query, key, value'."""
-    names = list(leaf.by_component())
-    family = names[0].partition(".")[0] if names else ""
-    return ", ".join([*names[:1], *(name.removeprefix(f"{family}.") for name in names[1:])])
-
-
-def _label(child: Folded) -> str:
-    return f"{child.label} × {child.times}" if child.times > 1 else child.label
-
-
-def _own(at: Folded, times: int) -> list[Branch]:
-    """Parameters that a module with children owns itself, so that the lines under it add up."""
-    return [
-        Branch(
-            label=own.name,
-            cells=(times * sum(n for _, n in own.parts), "parameter", max(own.parts, key=lambda p: p[1])[0]),
-        )
-        for own in at.node.own
-    ]
 
 
 _NAMES = 8

@@ -6,6 +6,7 @@ import pytest
 from tiny_models import TINY_LLAMA, TINY_LLAMA_PARAMETERS
 
 from anatomy.architecture.anatomy import anatomy_from
+from anatomy.architecture.tree import tree_from_model
 from anatomy.blueprint import Blueprint, Origin, TensorHeader
 from anatomy.report.document import Facts, Notes, Sentence, Table, Tree
 from anatomy.report.show import bytes_as, show_document
@@ -51,6 +52,17 @@ def test_every_line_of_the_tree_is_the_sum_of_those_below(tiny):
     (tree,) = blocks(show_document(tiny), Tree)
     assert tree.root.cells[0] == TINY_LLAMA_PARAMETERS
     check(tree.root)
+
+
+def test_a_fused_parameter_beside_modules_is_named_for_all_it_holds(tiny):
+    """nn.MultiheadAttention owns in_proj_weight, of queries, keys and values, beside its out_proj."""
+    from torch import nn
+
+    tree, unknown = tree_from_model(nn.TransformerEncoderLayer(32, 4, 64), {})
+    (shown,) = blocks(show_document(replace(tiny, tree=tree, unclassified=unknown)), Tree)
+    cells = {child.label: child.cells[2] for child in shown.root.children[0].children}
+    assert cells["in_proj_weight"] == cells["in_proj_bias"] == "attention.query, key, value"
+    assert cells["out_proj"] == "attention.output"
 
 
 def test_repeated_layers_are_one_line(tiny):
