@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pkgutil import iter_modules
 
 import pytest
 
@@ -24,3 +25,8 @@ def test_one_verb_leaves_the_others_alone() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "['anatomy.api.description']"
+
+
+def test_no_module_is_called_as_a_verb_is() -> None:
+    """Importing `anatomy.api.plan` would put the module where the verb is looked for."""
+    assert not {module.name for module in iter_modules(api.__path__)} & set(api.__all__)

@@ -6,7 +6,6 @@ Each verb's module is imported once the verb is asked for; torch, transformers a
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from anatomy.api.at_hand import AtHand, at_hand, saved_runs
     from anatomy.api.compared import compare
     from anatomy.api.configured import read_config
     from anatomy.api.description import Progress, load, show
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from anatomy.api.exported import check_export, export
     from anatomy.api.facts import env, gpus, models
     from anatomy.api.frames import frame, frame_records
+    from anatomy.api.openable import AtHand, at_hand, saved_runs
     from anatomy.api.optimizer_table import optimizers
     from anatomy.api.planned import REHEARSED_ON, plan
     from anatomy.api.profiled import profile
@@ -30,7 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "at_hand": ("AtHand", "at_hand", "saved_runs"),
+    "openable": ("AtHand", "at_hand", "saved_runs"),
     "compared": ("compare",),
     "configured": ("read_config",),
     "description": ("Progress", "load", "show"),

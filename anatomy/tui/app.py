@@ -1,7 +1,7 @@
 """The interface as a whole: which view is seen, what keys mean everywhere, who is told what."""
 
 import gc
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,7 +21,7 @@ from anatomy.tui.backstage.link import Backstage
 from anatomy.tui.backstage.requests import Failed, ModelAsked, Reply
 from anatomy.tui.body import Body
 from anatomy.tui.compare.view import CompareView
-from anatomy.tui.conversation import Conversation, ModelKnown, RecordKnown, RunKnown
+from anatomy.tui.conversation import Conversation, ModelKnown, Process, RecordKnown, RunKnown
 from anatomy.tui.desk import Desk, Run
 from anatomy.tui.exporting import Exporting
 from anatomy.tui.exports import Taken
@@ -63,11 +63,18 @@ class BrowseApp(App[None]):
     ]
 
     def __init__(
-        self, model: ModelAsked | None, run: Run, *, records: Sequence[Path] = (), view: str = "model"
+        self,
+        model: ModelAsked | None,
+        run: Run,
+        *,
+        records: Sequence[Path] = (),
+        view: str = "model",
+        process: Callable[[Callable[[Reply], None]], Process] = Backstage,
     ) -> None:
+        """`process`: what makes the process behind, given whom it tells."""
         super().__init__()
         self._model, self._first_run, self._records, self._first_view = model, run, tuple(records), view
-        self.backstage = Backstage(self._hear)
+        self.backstage = process(self._hear)
         self.conversation = Conversation(self.backstage)
         self.desk: Desk | None = None
         self.left: list[str] = []

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 class Process(Protocol):
     """What is asked of `Backstage`."""
 
+    def start(self) -> None:
+        """Begin; requests wait for it."""
+
+    def close(self) -> None:
+        """End everything, at once."""
+
     def ask(self, request: Request) -> int:
         """Put a request behind the others; its ticket."""
 
