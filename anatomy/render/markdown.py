@@ -1,19 +1,26 @@
 """Markdown as GitHub reads it, to paste into an issue. Every row of every table."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from anatomy.render.style import Style
+from anatomy.report.charts import Accuracy, Breakdown, Chart, MemoryTimeline, Treemap
 from anatomy.report.document import (
     Bars,
     Block,
     Branch,
+    Code,
     Column,
+    Diagram,
     Document,
     Facts,
     Notes,
+    Picture,
+    Section,
     Sentence,
+    Stage,
     Table,
     Tree,
     share_of,
@@ -24,12 +31,20 @@ _SPECIAL = re.compile(r"`[^`|\\]+`|[\\|*<`]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
 
 def render(document: Document, style: Style) -> str:
     """A heading, then block after block."""
-    parts = [f"# {escape(document.title)}"]
-    for block in document.blocks:
-        title = getattr(block, "title", "")
-        body = "\n".join(_WRITERS[type(block)](block))
-        parts.append(f"## {escape(title)}\n\n{body}" if title else body)
+    parts = (f"# {escape(document.title)}", *_written(document.blocks, level=2))
     return "\n\n".join(parts) + "\n"
+
+
+def _written(blocks: Iterable[Block], level: int, under: str = "") -> Iterator[str]:
+    """Blocks with their headings; one that repeats the heading that it stands under is left out."""
+    for block in blocks:
+        title = getattr(block, "title", "")
+        if title and title != under:
+            yield f"{'#' * level} {escape(title)}"
+        if isinstance(block, Section):
+            yield from _written(block.blocks, level + 1, title)
+        else:
+            yield "\n".join(_WRITERS[type(block)](block))
 
 
 def escape(text: str) -> str:
@@ -68,6 +83,11 @@ def _sentence(block: Sentence) -> Iterator[str]:
     yield escape(block.text)
 
 
+def _chart(block: Chart) -> Iterator[str]:
+    """What the picture shows, in words: the numbers are in the tables beside it."""
+    yield escape(block.words)
+
+
 def _tree(block: Tree) -> Iterator[str]:
     columns = block.columns
     yield from _grid(
@@ -92,6 +112,43 @@ def _paths(block: Tree) -> Iterator[tuple[str, ...]]:
         yield from walk(child, "", block.columns)
 
 
+def _code(block: Code) -> Iterator[str]:
+    longest = max((len(run) for run in re.findall("`+", block.text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    yield from (f"{fence}{block.language}", block.text.rstrip("\n"), fence)
+
+
+def _picture(block: Picture) -> Iterator[str]:
+    alt = re.sub(r"[\[\]]", r"\\\g<0>", escape(block.alt))
+    yield f"![{alt}](<{block.file}>)"
+
+
+def _diagram(block: Diagram) -> Iterator[str]:
+    """A flowchart that GitHub draws with Mermaid."""
+    yield from ("```mermaid", "flowchart TB")
+    names = {id(leaf): f"m{number}" for number, leaf in enumerate(block.stage.leaves())}
+    yield from _drawn(block.stage, names, "  ")
+    yield from (f"  {a} --> {b}" for a, b in pairwise(names.values()))
+    yield from ("```", "", escape(block.caption))
+
+
+def _drawn(stage: Stage, names: Mapping[int, str], indent: str) -> Iterator[str]:
+    shapes = (f"{name} {' × '.join(f'{size:,}' for size in shape)}" for name, shape in stage.shapes)
+    label = "<br/>".join(map(_in_diagram, (stage.label, *([stage.kind] if stage.kind else []), *shapes)))
+    if not stage.inner:
+        yield f'{indent}{names[id(stage)]}["{label}"]'
+        return
+    yield f'{indent}subgraph {names[id(next(stage.leaves()))]}_{len(indent) // 2}["{label}"]'
+    for inner in stage.inner:
+        yield from _drawn(inner, names, indent + "  ")
+    yield f"{indent}end"
+
+
+def _in_diagram(text: str) -> str:
+    """Mermaid's own escapes for what is no letter, digit or harmless mark, so that no name is read as markup."""
+    return re.sub(r"[^\w .,×:()/-]", lambda found: f"#{ord(found[0])};", text)
+
+
 def _grid(titles: Sequence[str], right: Sequence[bool], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield _row(titles)
     yield _row(["---:" if r else "---" for r in right], raw=True)
@@ -109,4 +166,8 @@ _WRITERS: dict[type[Block], Callable[[Any], Iterator[str]]] = {
     Notes: _notes,
     Sentence: _sentence,
     Tree: _tree,
+    MemoryTimeline: _chart,
+    Breakdown: _chart,
+    Treemap: _chart,
+    Accuracy: _chart,
 }

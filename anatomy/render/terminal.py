@@ -11,15 +11,21 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from anatomy.render.style import Style, to_ascii
+from anatomy.report.charts import Accuracy, Breakdown, Chart, MemoryTimeline, Treemap
 from anatomy.report.document import (
     Bars,
     Block,
     Branch,
+    Code,
     Column,
+    Diagram,
     Document,
     Facts,
     Notes,
+    Picture,
+    Section,
     Sentence,
+    Stage,
     Table,
     Tone,
     Tree,
@@ -239,6 +245,46 @@ def _tree(block: Tree, style: Style) -> Iterator[RenderableType]:
         yield _dim(f"{', '.join(absent)}: with --format md or json")
 
 
+def _chart(block: Chart, style: Style) -> Iterator[RenderableType]:
+    yield _heading(block.title)
+    yield _prose(block.words)
+
+
+def _code(block: Code, style: Style) -> Iterator[RenderableType]:
+    if block.title:
+        yield _heading(block.title)
+    yield Text(block.text.rstrip("\n"), overflow="fold")
+
+
+def _picture(block: Picture, style: Style) -> Iterator[RenderableType]:
+    yield _prose(f"{block.file}: {block.alt}")
+
+
+def _diagram(block: Diagram, style: Style) -> Iterator[RenderableType]:
+    """The modules as an indented list."""
+    root = _as_branch(block.stage)
+    columns = (
+        Column(name="kind", title="class", keep=True),
+        Column(name="shapes", title="shapes"),
+        Column(name="parameters", title="parameters", show=lambda n: f"{n:,}", right=True, keep=True),
+    )
+    yield from _tree(Tree(root=root, heading="module", columns=columns, title=block.title), style)
+    yield _dim(block.caption)
+
+
+def _as_branch(stage: Stage) -> Branch:
+    shapes = ", ".join(f"{name} {' × '.join(map(str, shape))}" for name, shape in stage.shapes)
+    inner = tuple(_as_branch(each) for each in stage.inner)
+    return Branch(label=stage.label, cells=(stage.kind, shapes, stage.parameters), children=inner)
+
+
+def _section(block: Section, style: Style) -> Iterator[RenderableType]:
+    yield Text(block.title, style="bold underline")
+    for inner in block.blocks:
+        yield Text("")
+        yield from painted(inner, style)
+
+
 def _lines(root: Branch) -> Iterator[tuple[str, Branch]]:
     """Each line of a tree with the guide in front of it."""
 
@@ -259,4 +305,8 @@ _PAINTERS: dict[type[Block], Callable[[Any, Style], Iterator[RenderableType]]] =
     Notes: _notes,
     Sentence: _sentence,
     Tree: _tree,
+    MemoryTimeline: _chart,
+    Breakdown: _chart,
+    Treemap: _chart,
+    Accuracy: _chart,
 }

@@ -1,9 +1,11 @@
 """Document: what an answer says, in an order that is read from top to bottom. Values only."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from anatomy.report.charts import Chart
 
 Tone = Literal["plain", "good", "caution", "bad"]
 """How a sentence is meant. Its words say the same; a colour may underline it."""
@@ -133,7 +135,72 @@ class Tree:
     title: str = ""
 
 
-Block = Table | Facts | Bars | Notes | Sentence | Tree
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Code:
+    """Lines to be typed or kept as they are."""
+
+    text: str
+    language: str = ""
+    """What they are written in: 'sh', 'toml'."""
+    title: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """A picture in a file beside the document."""
+
+    file: str
+    """Its path, relative to the document's."""
+    alt: str
+    """What there is to be seen on it, for who cannot see it."""
+    title: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """One module of a diagram, or several that are alike."""
+
+    label: str
+    """Its own name: 'q_proj', '0-127 × 128'."""
+    kind: str
+    """Class of the module; '' where it is not known."""
+    shapes: tuple[tuple[str, tuple[int, ...]], ...]
+    """(name, shape) of each parameter that it owns itself."""
+    parameters: int
+    """In it and in what it contains, all of the alike ones together."""
+    inner: tuple["Stage", ...] = ()
+    """What it contains, in the diagram's order; their parameters and its own add up to `parameters`."""
+
+    def leaves(self) -> Iterator["Stage"]:
+        """What contains nothing, in order."""
+        if not self.inner:
+            yield self
+        for stage in self.inner:
+            yield from stage.leaves()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Diagram:
+    """What a part of a model is made of, in the order in which it is passed through."""
+
+    stage: Stage
+    """The part."""
+    title: str
+    caption: str
+    """What the order is."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """Blocks under a heading, which one can ask for by name."""
+
+    name: str
+    """For machines: 'gpus'."""
+    title: str
+    blocks: tuple["Block", ...]
+
+
+Block = Table | Facts | Bars | Notes | Sentence | Tree | Code | Picture | Diagram | Section | Chart
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

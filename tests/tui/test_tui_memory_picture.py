@@ -10,6 +10,7 @@ from anatomy.memory.footprint import footprint
 from anatomy.memory.levels import CATEGORIES, levels, sampled
 from anatomy.memory.timeline import Block, Category, Mark, Phase, Timeline
 from anatomy.render.palette import CATEGORY_LETTERS
+from anatomy.report.scene import Scene, scene
 from anatomy.tui.memory.axes import phase_labels, ticks, unit_of
 from anatomy.tui.memory.picture import (
     ABOVE,
@@ -25,7 +26,6 @@ from anatomy.tui.memory.picture import (
     picture,
     with_cursor,
 )
-from anatomy.tui.memory.scene import Scene, scene
 
 RUN = replay(small_run())
 LETTERS = set(CATEGORY_LETTERS.values())

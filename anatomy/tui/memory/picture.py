@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from anatomy.memory.levels import CATEGORIES, Column, Sampled
 from anatomy.render.palette import CATEGORY_LETTERS
+from anatomy.report.scene import Scene
 from anatomy.tui.memory.axes import phase_labels, step_labels, ticks, unit_of
-from anatomy.tui.memory.scene import Scene
 from anatomy.units import format_bytes
 
 GUTTER = 6

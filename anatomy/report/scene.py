@@ -1,4 +1,4 @@
-"""What a picture of memory shows beside the levels themselves, worked out once for a run."""
+"""Scene: what a picture of memory shows beside the levels themselves, worked out once for a run."""
 
 from dataclasses import dataclass
 
