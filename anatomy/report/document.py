@@ -169,7 +169,7 @@ class Stage:
     parameters: int
     """In it and in what it contains, all of the alike ones together."""
     inner: tuple["Stage", ...] = ()
-    """What it contains, in the diagram's order; their parameters and its own add up to `parameters`."""
+    """What it contains, in the diagram's order; a repeated stage holds the parts of one."""
 
     def leaves(self) -> Iterator["Stage"]:
         """What contains nothing, in order."""
