@@ -11,6 +11,7 @@ from anatomy.blueprint import Blueprint, Origin
 from anatomy.errors import RecipeError
 from anatomy.training.inputs.batch import plan_batch
 from anatomy.training.inputs.media import media_of, needs_media
+from anatomy.training.inputs.processors import PREPROCESSOR
 from anatomy.training.recipe import Recipe
 
 TEXT = {
@@ -144,6 +145,54 @@ def test_placeholders_are_where_the_loss_is_not():
 def test_a_tower_that_does_not_run_is_said(made, absent):
     plan = plan_batch(made(), Recipe(method="full", precision="bf16", seq_len=16, images=0))
     assert f"the batch holds text only, no {absent}" in plan.assumptions
+
+
+def fuyu():
+    text = TEXT | {"vocab_size": 1024, "model_type": "persimmon"}
+    return build(
+        "fuyu", "FuyuForCausalLM", **(TEXT | {"vocab_size": 1024}), text_config=text, image_token_id=7
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "patches"),
+    [((300, 300), 10 * 10), ((1080, 1920), 36 * 64), ((31, 30), 2), ((2160, 3840), 36 * 64)],
+)
+def test_pictures_that_are_cut_by_the_processor_around_theirs(size, patches):
+    """Patches of 30 x 30 of at most 1,080 x 1,920 pixels (adept.ai/blog/fuyu-8b; its preprocessor_config.json)."""
+    media = media_of(fuyu(), Recipe(image_size=size))
+    assert media.tokens == patches
+    assert media.tensors["pixel_values"].shape == (patches, 30 * 30 * 3)
+
+
+LIMITS = {"image_processor_type": "Qwen2VLImageProcessor", "min_pixels": 3136, "max_pixels": 12_845_056}
+
+
+def test_whose_limits_a_picture_of_an_asked_size_is_resized_to():
+    """Qwen2-VL's own file allows 12,845,056 pixels, transformers' default 1,003,520; 28 x 28 of them are a token."""
+    asked = Recipe(image_size=(1080, 1920))
+    without, with_file = qwen2_vl(), qwen2_vl()
+    setattr(with_file, PREPROCESSOR, LIMITS)
+    least, most = media_of(without, asked), media_of(with_file, asked)
+    assert least.tokens < most.tokens == (1092 // 28) * (1932 // 28)
+    assert "transformers' defaults" in least.words
+    assert "no preprocessor_config.json is known" in least.words
+    assert "the checkpoint's preprocessor settings" in most.words
+    assert "defaults" not in most.words
+    assert "resized to the config's own size" in media_of(llava(), asked).words
+
+
+def test_a_type_without_a_processor_takes_the_one_that_its_checkpoint_names():
+    """GLM-OCR has none in transformers' table; its preprocessor_config.json names GLM-4.6V's."""
+    text = TEXT | {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}}
+    vision = {"hidden_size": 64, "depth": 1, "num_heads": 4, "intermediate_size": 64, "out_hidden_size": 64}
+    model = build("glm_ocr", "GlmOcrForConditionalGeneration", text_config=text, vision_config=vision)
+    with pytest.raises(
+        RecipeError, match=r"names no image processor .* and no preprocessor_config.json does"
+    ):
+        media_of(model, Recipe())
+    setattr(model, PREPROCESSOR, {"image_processor_type": "Glm46VImageProcessor"})
+    assert media_of(model, Recipe(image_size=(336, 336))).tokens == (336 // 28) ** 2
 
 
 def test_a_sequence_of_pictures_alone_is_refused():

@@ -11,11 +11,14 @@ from typing import Any
 
 from anatomy.errors import AnatomyError, RecipeError
 from anatomy.training.inputs.beside import POSITIONS, PROMPT, prompt
+from anatomy.training.inputs.patches import cut_patches, cuts_patches
 from anatomy.training.inputs.processors import (
+    STATED,
     config_side,
     first_line,
     image_processor,
     picture_size,
+    whose_limits,
 )
 from anatomy.training.inputs.sounds import sound
 from anatomy.training.inputs.tokens import reads_text
@@ -67,11 +70,17 @@ def _pictures(model: Any, recipe: Recipe) -> tuple[Mapping[str, Any], str]:
     height, width, why = picture_size(model, processor)
     if recipe.image_size is not None:
         (height, width), why = recipe.image_size, "as asked"
+    limits = whose_limits(model, processor) if why != STATED else ""
     count = recipe.images or 1
-    made = processor([_picture(height, width)] * count, return_tensors="pt")
+    pictures = [_picture(height, width)] * count
     many = "one image" if count == 1 else f"{count:,} images"
+    made = (
+        cut_patches(processor, pictures)
+        if cuts_patches(processor)
+        else processor(pictures, return_tensors="pt")
+    )
     made = made if isinstance(made, Mapping) else {"pixel_values": made}
-    return made, f"{many} of {height:,} x {width:,} pixels a sequence ({why})"
+    return made, f"{many} of {height:,} x {width:,} pixels a sequence ({why}{limits})"
 
 
 def _reads_pixels_alone(model: Any) -> bool:

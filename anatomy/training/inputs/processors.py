@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from anatomy.errors import RecipeError
+from anatomy.training.inputs.patches import cuts_patches
 
 PREPROCESSOR = "anatomy_preprocessor"
 """Attribute of a model that was built for a checkpoint with a preprocessor_config.json: its content."""
 DEFAULT_SIDE = 1024
 """Pixels of a picture's sides where neither the user nor the model names a size."""
+STATED = "the config's own size"
+"""Why a picture has the size that its config gives."""
 DEFAULT_SECONDS = 30.0
 """Seconds of sound where neither the user nor the model names a length; Whisper's window."""
 _NO_SETTINGS = ("image_processor_type", "feature_extractor_type", "processor_class", "auto_map", "backend")
@@ -27,7 +30,8 @@ def image_processor(model: Any) -> Any:
     named = _named(model) or _of_type(_image_processors(), model.config)
     if named is None:
         raise RecipeError(
-            f"transformers has no image processor for the model type '{model.config.model_type}'."
+            f"transformers names no image processor for the model type '{model.config.model_type}', "
+            "and no preprocessor_config.json does."
         )
     cls = next((found for name in _names_to_try(named) if (found := _usable(name)) is not None), None)
     if cls is None:
@@ -86,7 +90,7 @@ def picture_size(model: Any, processor: Any) -> tuple[int, int, str]:
     """Height and width of a picture as it reaches the processor, and why this size."""
     if not preprocessor_of(model) and (side := config_side(model)) is not None:
         height, width = side
-        return height, width, "the config's own size"
+        return height, width, STATED
     size = getattr(processor, "size", None)
     for names in (("height", "width"), ("shortest_edge", "shortest_edge")):
         sides = tuple(_number(size, name) for name in names)
@@ -95,6 +99,20 @@ def picture_size(model: Any, processor: Any) -> tuple[int, int, str]:
             height, width = crop if all(crop) else sides  # type: ignore[assignment]
             return height, width, "the processor's own size"
     return DEFAULT_SIDE, DEFAULT_SIDE, "a size that nothing states"
+
+
+def whose_limits(model: Any, processor: Any) -> str:
+    """Where the limits come from to which the processor resizes a picture, in words; '' where it does not."""
+    if not getattr(processor, "do_resize", False):
+        return ""
+    if preprocessor_of(model):
+        return ", resized as the checkpoint's preprocessor settings say"
+    if _fixed_size(model, type(processor)):
+        return ", resized to the config's own size"
+    return (
+        f", resized within the limits that are transformers' defaults for {type(processor).__name__}: "
+        "no preprocessor_config.json is known, and the checkpoint's may set others"
+    )
 
 
 def config_side(model: Any) -> tuple[int, int] | None:
@@ -156,7 +174,7 @@ def _usable(name: str) -> Any:
 def _fixed_size(model: Any, cls: Any) -> dict[str, Any]:
     """The class's default size made the tower's, where both are fixed: a checkpoint's file would say the same."""
     side, size = config_side(model), getattr(cls, "size", None)
-    if side is None or not isinstance(size, Mapping) or "longest_edge" in size:
+    if side is None or not isinstance(size, Mapping) or "longest_edge" in size or cuts_patches(cls):
         return {}
     height, width = side
     fixed: dict[str, Any] = {"size": _same_keys(size, height, width)}
