@@ -76,13 +76,13 @@ def test_keys_move_and_ask():
 def test_numbers_are_typed():
     async def script(host: Host, pilot: Pilot[None]) -> None:
         host.form.go_to("seq_len")
-        await pilot.press("4", "0", "9", "6", "enter")
+        await pilot.press("enter", "4", "0", "9", "6", "enter")
         assert host.heard == [("seq_len", 4096)]
         await pilot.press("enter", "ctrl+u", "8", "up", "up", "down", "enter")
         assert host.heard[-1] == ("seq_len", 16)
-        await pilot.press("5", "escape")
+        await pilot.press("enter", "5", "escape")
         assert len(host.heard) == 2
-        await pilot.press("7", "x", "enter")
+        await pilot.press("enter", "7", "x", "enter")
         assert "sequence is a whole number, which '7x' is not." in host.text()
         await pilot.press("enter", "ctrl+u", "enter")
         assert host.heard[-1] == ("seq_len", None)
@@ -115,7 +115,7 @@ def test_several_gpus_are_answered_by_a_sentence():
         host.form.go_to("devices")
         await pilot.press("right")
         assert SEVERAL in host.text()
-        await pilot.press("8", "enter")
+        await pilot.press("enter", "8", "enter")
         assert SEVERAL in host.text()
         await pilot.press("backspace")
         assert SEVERAL not in host.text()
@@ -157,7 +157,7 @@ def test_more_settings_unfold():
 def test_tab_leaves_and_what_was_typed_is_taken():
     async def script(host: Host, pilot: Pilot[None]) -> None:
         host.form.go_to("batch_size")
-        await pilot.press("4", "tab")
+        await pilot.press("enter", "4", "tab")
         await pilot.pause()
         assert isinstance(host.focused, Button)
         assert host.heard == [("batch_size", 4)]

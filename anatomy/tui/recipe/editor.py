@@ -12,6 +12,9 @@ from anatomy.errors import RecipeError
 from anatomy.tui.recipe.fields import Field
 from anatomy.tui.recipe.values import parsed, stepped, typed_text
 
+NUMBERS = ("integer", "number", "size")
+"""Kinds of fields whose values are typed anew rather than changed by a letter."""
+
 
 class Editor(Input):
     """Enter and leaving take what was typed, escape leaves it; the arrows double and halve an integer."""
@@ -33,13 +36,14 @@ class Editor(Input):
         text: str | None
         refocus: bool
 
-    def __init__(self, field: Field, text: str, before: str) -> None:
-        """`text`: to begin with; `before`: the value as it is, which is not taken again."""
-        super().__init__(text, select_on_focus=False, placeholder="the default")
+    def __init__(self, field: Field, before: str) -> None:
+        """`before`: the value as it is: what is typed stands in for a number, and goes on from anything else."""
+        super().__init__(before, select_on_focus=field.kind in NUMBERS, placeholder="the default")
         self._field, self._before, self._ended = field, before, False
 
     def on_mount(self) -> None:
-        self.cursor_position = len(self.value)
+        if not self.select_on_focus:
+            self.cursor_position = len(self.value)
 
     def action_leave(self) -> None:
         """Take nothing."""

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.reactive import reactive
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from anatomy.errors import RecipeError
 from anatomy.planning.plan import Plan
@@ -22,9 +22,6 @@ from anatomy.tui.recipe.line import Line
 from anatomy.tui.recipe.pick import Picked, PickList
 from anatomy.tui.recipe.rows import Row, Shown, form_rows
 from anatomy.tui.recipe.values import SEVERAL, parsed, stepped, steps, typed_text
-
-_STARTS_NUMBER = frozenset("0123456789.")
-"""Keys that begin to type a number."""
 
 
 class RecipeForm(VerticalScroll, can_focus=True):
@@ -205,15 +202,6 @@ class RecipeForm(VerticalScroll, can_focus=True):
         if row is not None and (row.mark == "chosen" or row.refused):
             self._say(row.field.name, None)
 
-    def on_key(self, event: events.Key) -> None:
-        """A digit on a number begins to type it."""
-        row = self._row_at(self.cursor)
-        if row is None or event.character not in _STARTS_NUMBER or isinstance(self.app.focused, Input):
-            return
-        if row.field.kind in ("integer", "number", "size"):
-            event.stop()
-            self._edit(row, event.character or "")
-
     @on(Line.Pointed)
     def _on_pointed(self, event: Line.Pointed) -> None:
         event.stop()
@@ -260,12 +248,11 @@ class RecipeForm(VerticalScroll, can_focus=True):
         )
         self.app.push_screen(PickList(title, row.field.options, row.value, free=row.field.free), take)
 
-    def _edit(self, row: Row, begun: str = "") -> None:
-        """Type a value, from the one that is there or from what was typed already."""
+    def _edit(self, row: Row) -> None:
+        """Type a value, in place of the one that is there or from it."""
         for editor in self.query(Editor):
             editor.remove()
-        before = typed_text(row.field, row.value)
-        editor = Editor(row.field, begun or before, before)
+        editor = Editor(row.field, typed_text(row.field, row.value))
         self.mount(editor, after=self._lines[self.cursor])
         editor.focus()
 
