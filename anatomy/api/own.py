@@ -1,13 +1,13 @@
 """A model of the user's own, taken apart or planned: FILE.py:NAME runs the file."""
 
 import sys
-from collections.abc import Collection
-from contextlib import redirect_stdout
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from anatomy.api.description import Progress
-from anatomy.errors import RecipeError
+from anatomy.errors import RecipeError, RehearsalError
 from anatomy.hardware.catalog import Gpu, all_gpus
 from anatomy.training.choices import Precision
 from anatomy.training.recipe import Recipe
@@ -52,7 +52,10 @@ def plan_own(
     stands_for, target = target_of(gpu)
     components = module_components(own.model, {})
     progress("rehearsing the training step")
-    with redirect_stdout(sys.stderr):  # what the module prints is no part of the answer
+    with (
+        _in_its_words(own, inputs),
+        redirect_stdout(sys.stderr),
+    ):  # what the module prints is no part of the answer
         rehearsal = rehearse_cast(
             OwnCast(own, recipe, inputs), component_of=lambda path: components.get(path, ""), target=target
         )
@@ -82,6 +85,24 @@ def plan_own(
         versions=rehearsal.versions,
         owned=owned_of(rehearsal),
     )
+
+
+@contextmanager
+def _in_its_words(own: "OwnModel", inputs: str) -> Iterator[None]:
+    """A step that fails names the file's own line, and what can be done about a module of one's own."""
+    from anatomy.architecture.own import line_in
+
+    try:
+        yield
+    except RehearsalError as error:
+        if error.__cause__ is None:
+            raise
+        line = line_in(own.file, error.__cause__)
+        where = f" {own.file}, line {line}, led there." if line else ""
+        raise RehearsalError(
+            f"{error.message}{where}",
+            hint=f"call the module on what {inputs}() returns, in Python, or set ANATOMY_DEBUG=1 to see the traceback",
+        ) from error.__cause__
 
 
 def _fitted(own: "OwnModel", recipe: Recipe, chosen: Collection[str]) -> tuple[Recipe, dict[str, str]]:

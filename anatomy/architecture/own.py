@@ -57,8 +57,7 @@ def build_own(reference: str) -> OwnModel:
     file, name = found
     module = _run(file)
     functions = {key: value for key, value in vars(module).items() if callable(value)}
-    if name not in functions:
-        raise ArchitectureError(f"{file} defines no function {name!r}.", hint=_like(module))
+    _check_builds(module, name, file)
     with _explained(file), torch.device("meta"):
         model = functions[name]()
     if not isinstance(model, torch.nn.Module):
@@ -107,6 +106,42 @@ def call_own(own: OwnModel, name: str, **offered: Any) -> Any:
         return function(**{key: value for key, value in offered.items() if key in taken})
 
 
+def _check_builds(module: ModuleType, name: str, file: Path) -> None:
+    """Raise ArchitectureError unless the file's `name` can be called as it stands and may return a module."""
+    import torch
+
+    made = vars(module).get(name)
+    if isinstance(made, torch.nn.Module):
+        kind = type(made).__name__
+        raise ArchitectureError(
+            f"{name} in {file} is a {kind} that is made already, not a function that makes one.",
+            hint=f"name a function that returns it, or the class where it takes no arguments: {file}:{kind}",
+        )
+    if not callable(made):
+        what = f"no function {name!r}" if made is None else f"{name!r}, but as {type(made).__name__}"
+        raise ArchitectureError(f"{file} defines {what}.", hint=_like(module))
+    if inspect.iscoroutinefunction(made) or inspect.isasyncgenfunction(made):
+        raise ArchitectureError(
+            f"{name}() in {file} is asynchronous: calling it makes a coroutine, not a module.",
+            hint="define it with `def` alone",
+        )
+    if needs := _required(made):
+        raise ArchitectureError(
+            f"{name}() in {file} is called without arguments, and asks for {', '.join(needs)}.",
+            hint="give them defaults, or name a function that takes nothing and returns the module",
+        )
+
+
+def _required(function: Callable[..., Any]) -> list[str]:
+    """Arguments without which it cannot be called; none where its signature is not known."""
+    try:
+        taken = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [one.name for one in taken if one.default is one.empty and one.kind not in optional]
+
+
 def _check_shapes(model: Any, what: str) -> None:
     """A lazy layer has no shapes before it has seen an input."""
     from torch.nn.parameter import is_lazy
@@ -152,14 +187,20 @@ def _explained(file: Path) -> Iterator[None]:
         with contextlib.redirect_stdout(sys.stderr):
             yield
     except (Exception, SystemExit) as error:
-        whole = {str(file), str(file.absolute())}  # Python names a file by its whole path
-        lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename in whole]
-        where = f", line {lines[-1]}" if lines else ""
+        line = line_in(file, error)
+        where = f", line {line}" if line else ""
         said = (str(error).splitlines() or [""])[0]
         raise ArchitectureError(
             f"{file}{where} fails: {type(error).__name__}: {said}.".replace("..", "."),
             hint=_ON_META if "meta tensor" in said else "run the file with Python to see all of it",
         ) from error
+
+
+def line_in(file: Path, error: BaseException) -> int | None:
+    """The innermost line of the file through which an error went; None where it went through none."""
+    whole = {str(file), str(file.absolute())}  # Python names a file by its whole path
+    lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if at.filename in whole]
+    return lines[-1] if lines else None
 
 
 def _like(module: ModuleType) -> str:

@@ -4,6 +4,7 @@ In this order: an existing path; the local Hugging Face cache; the shipped catal
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,7 @@ def _read(reference: str, revision: str | None, headers: bool, progress: hub.Pro
                 f"{reference} is a path, which has no revision {revision!r}.", "leave the revision out"
             )
         return read_path(Path(path), headers=headers)
+    _check_own(reference)
     named, file = split_file(reference)
     repo, revision = _split_revision(named, revision)
     _check_id(repo, named)
@@ -99,6 +101,18 @@ def _split_revision(reference: str, revision: str | None) -> tuple[str, str | No
     if at and revision is not None and revision != named:
         raise SourceError(f"Two revisions are named: {named!r} and {revision!r}.", "name one of them")
     return repo, named if at else revision
+
+
+def _check_own(reference: str) -> None:
+    """Refuse a file of Python with a colon that is followed by no function's name: with one, it is not for this package."""
+    found = re.fullmatch(r"(.*\.py):(.*)", reference)
+    if found and not found[2].lower().endswith(".gguf"):
+        after = (
+            f"{found[2]!r} is no name of a function" if found[2] else "no function is named after the colon"
+        )
+        raise SourceError(
+            f"{reference!r} is not of the form FILE.py:NAME: {after}.", f"e.g. {found[1]}:build"
+        )
 
 
 def _check_id(repo: str, reference: str) -> None:

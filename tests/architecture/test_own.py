@@ -87,6 +87,43 @@ def test_what_goes_wrong_is_said_in_a_sentence(write, text, name, said):
         build_own(f"{write(text)}:{name}")
 
 
+NAMES = """
+import torch
+
+class LM(torch.nn.Module):
+    def forward(self, x):
+        return x
+
+class Maker:
+    def __call__(self, width):
+        return LM()
+
+model, make, count = LM(), Maker(), 3
+
+async def slow():
+    return LM()
+
+def build(width, *rest, depth=2):
+    return LM()
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "hint"),
+    [
+        ("model", "model in .* is a LM that is made already", "own.py:LM"),
+        ("make", r"make\(\) in .* asks for width", "give them defaults"),
+        ("slow", r"slow\(\) in .* is asynchronous", "with `def` alone"),
+        ("build", r"build\(\) in .* without arguments, and asks for width\.", "give them defaults"),
+        ("count", "defines 'count', but as int", "slow, build"),
+    ],
+)
+def test_a_name_that_makes_no_module_is_not_called(write, name, said, hint):
+    with pytest.raises(ArchitectureError, match=said) as refused:
+        build_own(f"{write(NAMES)}:{name}")
+    assert hint in refused.value.hint
+
+
 def test_a_line_is_named_whatever_way_the_file_is(write, monkeypatch):
     file = write("def build():\n    return 1 / 0")
     monkeypatch.chdir(file.parent)

@@ -131,3 +131,17 @@ def test_a_step_that_fails_says_where(run, small):
     code, out, err = run("plan", f"{small}:build", "--inputs", "example", "--precision", "bf16")
     assert (code != 0, out) == (True, "")
     assert "lstm" in err
+    assert f"{small}, line 13, led there" in err
+    assert "example() returns" in err
+    assert "target-modules" not in err  # there are no adapters
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("", "no function is named after the colon"), ("a.b", "'a.b' is no name of a function")],
+)
+def test_a_colon_without_a_function_s_name_is_no_hub_id(run, small, name, said):
+    code, out, err = run("show", f"{small}:{name}")
+    assert (code, out) == (2, "")
+    assert f"'{small}:{name}' is not of the form FILE.py:NAME: {said}" in err
+    assert f"{small}:build" in err
