@@ -106,8 +106,8 @@ def _answered(model: str, questions: Mapping[str, Any], *, build: bool, **option
     return asked_document(found.anatomy, asked, options["overrides"])
 
 
-def _differing(model: str, other: str, *, build: bool, **options: Any) -> Document:
-    """What differs between two. Both are built, whatever `build` says."""
+def _differing(model: str, other: str, **options: Any) -> Document:
+    """What differs between two."""
     from anatomy import api
     from anatomy.report.show_diff import diff_document
 
