@@ -83,7 +83,9 @@ def anatomy(ctx: click.Context) -> None:
 
     A dress rehearsal for fine-tuning: what a model is made of, what a run needs, whether it fits.
 
-    MODEL is a model hub's id, a folder, a config.json or a *.safetensors file. Weights are never downloaded.
+    MODEL is a model hub's id, a folder, a config.json, a *.safetensors or a *.gguf file (on the hub
+    organisation/name:FILE.gguf), or for show and plan FILE.py:NAME, a file of your own that is run: NAME() returns the
+    torch.nn.Module. Weights are never downloaded.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
