@@ -23,7 +23,7 @@ from anatomy.architecture.skeleton import Skeleton, build_skeleton, says_untied
 from anatomy.architecture.stored import Stored, compare
 from anatomy.architecture.tied import TiedGroup, head_is_tied, tied_groups
 from anatomy.architecture.tree import ModuleNode, tree_from_model, tree_from_parts, tree_from_shapes
-from anatomy.architecture.tree_facts import facts_from_tree
+from anatomy.architecture.tree_facts import completed, facts_from_tree
 from anatomy.blueprint import Adapter, Blueprint, TensorHeader
 from anatomy.errors import ArchitectureError
 
@@ -150,9 +150,7 @@ def take_apart(skeleton: Skeleton, blueprint: Blueprint) -> Anatomy:
     """The anatomy of a built model, beside its checkpoint where the blueprint has headers."""
     model, config, raw = skeleton.model, skeleton.config, blueprint.config or {}
     tree, unclassified = tree_from_model(model, config)
-    facts = replace(facts_from_config(config), tied=head_is_tied(model))
-    if facts.ffn_width is None:  # left to the class, as GPT-2's "four times the width"
-        facts = replace(facts, ffn_width=facts_from_tree(tree).ffn_width)
+    facts = completed(replace(facts_from_config(config), tied=head_is_tied(model)), tree)
     tied = tied_groups(model)
     buffers = _persistent_buffers(model)
     also, notes = _if_untied(skeleton, blueprint, tree.parameters)
