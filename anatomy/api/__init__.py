@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from anatomy.api.frames import frame, frame_records
     from anatomy.api.openable import AtHand, at_hand, saved_runs
     from anatomy.api.optimizer_table import optimizers
+    from anatomy.api.pictured import check_plot, plot
     from anatomy.api.planned import REHEARSED_ON, plan
     from anatomy.api.profiled import profile
     from anatomy.api.studio import Studio
     from anatomy.api.validated import find_grid, validate, validate_records
 
 __all__ = [
-    "REHEARSED_ON", "AtHand", "Examined", "Progress", "Studio", "at_hand", "check_export", "compare", "diff", "env", "examine", "export", "find_grid",
-    "frame", "frame_records", "gpus", "load", "models", "optimizers", "plan", "profile", "read_config", "saved_runs",
+    "REHEARSED_ON", "AtHand", "Examined", "Progress", "Studio", "at_hand", "check_export", "check_plot", "compare", "diff", "env", "examine", "export", "find_grid",
+    "frame", "frame_records", "gpus", "load", "models", "optimizers", "plan", "plot", "profile", "read_config", "saved_runs",
     "show",
     "tokenizer_beside",
     "validate", "validate_records",
@@ -40,6 +41,7 @@ _HOMES = {
     "facts": ("env", "gpus", "models"),
     "frames": ("frame", "frame_records"),
     "optimizer_table": ("optimizers",),
+    "pictured": ("check_plot", "plot"),
     "planned": ("REHEARSED_ON", "plan"),
     "profiled": ("profile",),
     "studio": ("Studio",),

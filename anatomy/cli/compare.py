@@ -7,7 +7,7 @@ import click
 
 from anatomy.cli.config_options import check_model, config_from_flags, of_the_run
 from anatomy.cli.files import check_files
-from anatomy.cli.options import GroupedCommand, model_options, output_options
+from anatomy.cli.options import GroupedCommand, model_options, output_options, plot_option
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.cli.recipe_options import recipe_options, settings_from_flags
@@ -52,6 +52,7 @@ def _listed(ctx: click.Context, param: click.Parameter, value: str | None) -> tu
 @click.option("--gpu", metavar="NAME", help="Say what fits on this GPU; `anatomy gpus` lists them.")
 @click.option("--check", is_flag=True, help="With --gpu: exit with 1 when none of the runs fits.")
 @model_options
+@plot_option("what each run has in use at its peak")
 @output_options
 def command(
     model: str | None,
@@ -59,6 +60,7 @@ def command(
     check: bool,
     overrides: tuple[str, ...],
     no_progress: bool,
+    plot: str | None,
     format_: Format | None,
     as_json: bool,
     output: str | None,
@@ -86,7 +88,7 @@ def command(
     from anatomy import api
     from anatomy.report.compare import compare_document
 
-    check_files(ctx, {"-o": output})
+    check_files(ctx, {"-o": output, "--plot": plot})
     with working(show=not no_progress) as progress:
         found = api.compare(
             model,
@@ -98,6 +100,9 @@ def command(
             **given,
         )
         records = api.frame_records(api.frame(found))
+        if plot is not None:
+            progress(f"drawing {plot}")
+            api.plot(found, plot)
     answer(compare_document(found, records), form, output)
     if check and not found.fitting:
         ctx.exit(1)
