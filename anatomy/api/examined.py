@@ -182,6 +182,7 @@ def _load(
     batch: int,
     dtype: str,
 ) -> "Load":
+    from anatomy.api.media import know_preprocessor
     from anatomy.architecture.skeleton import build_skeleton
     from anatomy.inference.cache import BY_NAME
     from anatomy.planning.serving import Load
@@ -193,7 +194,13 @@ def _load(
             hint=f"use one of {', '.join(BY_NAME)}",
         )
     # In 16 bits, whatever the config names: states and convolutions take the model's format.
-    cache = kv_cache_of(build_skeleton(blueprint, dtype="bfloat16", trust_remote_code=trust))
+    probed = build_skeleton(blueprint, dtype="bfloat16", trust_remote_code=trust)
+    know_preprocessor(probed.model, blueprint.origin)
+    cache = kv_cache_of(probed)
+    if cache.state_bytes:
+        wide = build_skeleton(blueprint, dtype="float32", trust_remote_code=trust)
+        know_preprocessor(wide.model, blueprint.origin)
+        cache = replace(cache, fp32_states=kv_cache_of(wide).state_bytes)
     if BY_NAME[dtype].full_only and not cache.keeps_all:
         raise RecipeError(
             f"transformers keeps a cache in {dtype} only where every layer keeps every token, and here not all do.",
