@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from anatomy.api.exported import check_export, export
     from anatomy.api.facts import env, gpus, models
     from anatomy.api.frames import frame, frame_records
-    from anatomy.api.openable import AtHand, at_hand, saved_runs
+    from anatomy.api.openable import AtHand, at_hand, is_saved_run, saved_runs
     from anatomy.api.optimizer_table import optimizers
     from anatomy.api.pictured import check_plot, plot
     from anatomy.api.planned import REHEARSED_ON, plan
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REHEARSED_ON", "AtHand", "Examined", "Progress", "Studio", "at_hand", "check_export", "check_plot", "compare", "diff", "env", "examine", "export", "find_grid",
-    "frame", "frame_records", "gpus", "load", "models", "optimizers", "plan", "plot", "profile", "read_config", "saved_runs",
+    "frame", "frame_records", "gpus", "is_saved_run", "load", "models", "optimizers", "plan", "plot", "profile", "read_config", "saved_runs",
     "show",
     "tokenizer_beside",
     "validate", "validate_records",
 ]  # fmt: skip
 
 _HOMES = {
-    "openable": ("AtHand", "at_hand", "saved_runs"),
+    "openable": ("AtHand", "at_hand", "is_saved_run", "saved_runs"),
     "compared": ("compare",),
     "configured": ("read_config",),
     "description": ("Progress", "load", "show"),
