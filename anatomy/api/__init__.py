@@ -19,15 +19,17 @@ if TYPE_CHECKING:
     from anatomy.api.pictured import check_plot, plot
     from anatomy.api.planned import REHEARSED_ON, plan
     from anatomy.api.profiled import profile
+    from anatomy.api.reported import illustrated, report, write_report
     from anatomy.api.studio import Studio
     from anatomy.api.validated import find_grid, validate, validate_records
 
 __all__ = [
     "REHEARSED_ON", "AtHand", "Examined", "Progress", "Studio", "at_hand", "check_export", "check_plot", "compare", "diff", "env", "examine", "export", "find_grid",
-    "frame", "frame_records", "gpus", "is_saved_run", "load", "models", "optimizers", "plan", "plot", "profile", "read_config", "saved_runs",
+    "frame", "frame_records", "gpus", "illustrated", "is_saved_run", "load", "models", "optimizers", "plan", "plot", "profile", "read_config", "report", "saved_runs",
     "show",
     "tokenizer_beside",
     "validate", "validate_records",
+    "write_report",
 ]  # fmt: skip
 
 _HOMES = {
@@ -44,6 +46,7 @@ _HOMES = {
     "pictured": ("check_plot", "plot"),
     "planned": ("REHEARSED_ON", "plan"),
     "profiled": ("profile",),
+    "reported": ("illustrated", "report", "write_report"),
     "studio": ("Studio",),
     "validated": ("find_grid", "validate", "validate_records"),
 }

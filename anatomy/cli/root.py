@@ -15,6 +15,7 @@ _COMMANDS: dict[str, str] = {
     "compare": "Methods, optimizers, precisions side by side: what each needs.",
     "profile": "Real training steps on this machine, beside what was predicted.",
     "validate": "A grid of runs, predicted and measured; the accuracy.",
+    "report": "All of it in one file to send: Markdown, or a page that needs no network.",
     "models": "The models that are known without a network.",
     "optimizers": "What every optimizer takes for a parameter, beside the textbooks.",
     "gpus": "The GPUs that runs are fitted onto.",
