@@ -22,10 +22,11 @@ def kv_cache_of(skeleton: Skeleton) -> KvCache:
     found = _left_by(skeleton)
     if found.states is not None:
         return KvCache(layers=tuple(found.states))
-    latent = getattr(_text(skeleton), "kv_lora_rank", None)
     crossed = getattr(found.cache, "cross_attention_cache", None)
     own = getattr(found.cache, "self_attention_cache", found.cache)
-    layers = _with_states(own, [_layer(layer, latent, found.ran.length) for layer in own.layers])
+    latents = _latents(_text(skeleton), len(own.layers))
+    looked = zip(own.layers, latents, strict=True)
+    layers = _with_states(own, [_layer(layer, latent, found.ran.length) for layer, latent in looked])
     layers = [layer or found.beside.get(at) for at, layer in enumerate(layers)]
     notes = []
     empty = sum(layer is None for layer in layers)
@@ -44,10 +45,18 @@ def kv_cache_of(skeleton: Skeleton) -> KvCache:
             notes.append(f"The encoder's {encoder:,} tokens are those of {found.ran.words}.")
     return KvCache(
         layers=tuple(layer or LayerCache(kind="none") for layer in layers),
-        expanded=_expanded(_text(skeleton)) if latent else None,
+        expanded=_expanded(_text(skeleton)) if latents and latents[0] and len({*latents}) == 1 else None,
         encoder_tokens=encoder,
         notes=tuple(notes),
     )
+
+
+def _latents(config: Any, layers: int) -> list[int | None]:
+    """Of each layer the width to which its keys and values are compressed; None of those that are not."""
+    try:
+        return [getattr(config, "kv_lora_rank", None)] * layers
+    except RuntimeError:  # transformers' refusal to answer for layers that differ
+        return [getattr(config.per_layer_config[at], "kv_lora_rank", None) for at in range(layers)]
 
 
 def _text(skeleton: Skeleton) -> Any:
@@ -80,7 +89,7 @@ def _left_by(skeleton: Skeleton) -> _Left:
         except _KeepsNoneError:
             raise
         except Exception as error:  # whatever a model class raises
-            failed = error
+            failed = failed or error  # of the plainest inputs
     if failed is None or not model.can_generate():
         raise _keeps_none(skeleton) from failed
     if isinstance(failed, AnatomyError):

@@ -50,6 +50,20 @@ def test_latent_attention_says_what_it_stands_for():
     assert cache.expanded == 16 * (128 + 64 + 128)
 
 
+def test_latents_may_differ_by_layer():
+    """Dots 3's layers of windows and those of all tokens are compressed differently, with a rotary key of 64, some also indexed."""
+    config = transformers.CONFIG_MAPPING["dots3_note"]()
+    text = config.get_text_config()
+    ranks = [text.per_layer_config[at].kv_lora_rank for at in range(text.num_hidden_layers)]
+    described = {**config.to_dict(), "model_type": "dots3_note", "architectures": ["Dots3NoteForCausalLM"]}
+    cache = kv_cache_of(skeleton_of(described))
+    assert len({*ranks}) > 1
+    index = [text.index_head_dim if layer.kind == "indexed latent" else 0 for layer in cache.layers]
+    kept = [rank + 64 + keys for rank, keys in zip(ranks, index, strict=True)]
+    assert [layer.token_elements for layer in cache.layers] == kept
+    assert cache.expanded is None
+
+
 def test_gemma_3_alternates():
     cache = kv_cache_of(skeleton_of("google/gemma-3-1b-it"))
     assert [(run.layer.kind, run.count, run.layer.window) for run in cache.alike] == [

@@ -12,6 +12,7 @@ from anatomy.errors import RecipeError
 from anatomy.training.inputs.batch import plan_batch
 from anatomy.training.inputs.media import media_of, needs_media
 from anatomy.training.inputs.processors import PREPROCESSOR
+from anatomy.training.inputs.streams import streams_of
 from anatomy.training.recipe import Recipe
 
 TEXT = {
@@ -246,6 +247,17 @@ def test_streams_of_codebooks():
     assert batch["input_ids"].shape == (1, 16, 33)
     assert batch["labels"].shape == (1, 16)
     assert "every position holds an id of each of 33 streams of sound" in plan.assumptions
+
+
+def test_codebooks_of_a_tower_are_not_streams_of_the_sequence():
+    """Inkling's tower has 80 of its own, and its text is text."""
+    model, tower = torch.nn.Module(), torch.nn.Module()
+    tower.register_buffer("audio_tokens_offsets", torch.zeros(80))
+    model.audio_tower = tower
+    assert streams_of(model, {}) == 1
+    model.embed_tokens = torch.nn.Module()
+    model.embed_tokens.register_buffer("audio_tokens_offsets", torch.zeros(33))
+    assert streams_of(model, {}) == 33
 
 
 def test_media_without_a_default_are_needed():

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from anatomy.architecture.vocabulary import says
+
 Batch = dict[str, Any]
 
 
@@ -23,6 +25,15 @@ def in_streams(model: Any, batch: Batch, accepted: Mapping[str, Any]) -> Batch:
 
 
 def streams_of(model: Any, accepted: Mapping[str, Any]) -> int:
-    """Ids at a position: entries of the offsets by which an embedding of all codebooks finds the rows of each; 1 for text."""
-    found = (b for name, b in model.named_buffers() if name.endswith("offsets") and b.dim() == 1)
+    """Ids at a position: entries of the offsets by which an embedding of all codebooks finds the rows of each; 1 for text.
+
+    A tower's own codebooks are of the sound that it reads, not of the sequence.
+    """
+    found = (
+        buffer
+        for name, buffer in model.named_buffers()
+        if name.endswith("offsets")
+        and buffer.dim() == 1
+        and not any(says(s, "audio") for s in name.split("."))
+    )
     return 1 if "input_values" in accepted else next((len(offsets) for offsets in found), 1)
