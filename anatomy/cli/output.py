@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from anatomy.cli.streams import check_writable, style_of, write
+from anatomy.cli.streams import check_writable, is_terminal, style_of, write
 from anatomy.render import FORMATS, Format, render
 from anatomy.report.document import Document
 
@@ -31,3 +31,11 @@ def chosen_format(format_: Format | None, as_json: bool, output: str | None) -> 
 def answer(document: Document, form: Format, output: str | None) -> None:
     """Render and write."""
     write(render(document, form, style_of(sys.stdout, to_file=output is not None)), output)
+
+
+def room_for_pictures(form: Format, output: str | None) -> bool:
+    """Whether the answer is read in a terminal that is wide enough for pictures made of characters."""
+    from anatomy.render.picture import LEAST
+
+    shown = form == "table" and output is None and is_terminal(sys.stdout)
+    return shown and style_of(sys.stdout, to_file=False).width >= LEAST

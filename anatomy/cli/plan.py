@@ -7,7 +7,7 @@ import click
 from anatomy.cli.config_options import as_toml, check_model, config_from_flags, of_the_run
 from anatomy.cli.files import check_files
 from anatomy.cli.options import GroupedCommand, model_options, output_options, plot_option
-from anatomy.cli.output import answer, chosen_format
+from anatomy.cli.output import answer, chosen_format, room_for_pictures
 from anatomy.cli.progress import working
 from anatomy.cli.recipe_options import recipe_from_flags, recipe_options
 from anatomy.cli.streams import write
@@ -86,7 +86,7 @@ def command(
     from anatomy import api
 
     check_files(ctx, {"-o": output, "--export": export, "--plot": plot}, exports=("--export",))
-    from anatomy.report.plan import plan_document
+    from anatomy.report.plan import plan_document, with_timeline
 
     with working(show=not no_progress) as progress:
         plan = api.plan(
@@ -104,6 +104,8 @@ def command(
             progress(f"drawing {plot}")
             api.plot(plan, plot)
     document = plan_document(plan)
+    if room_for_pictures(form, output):
+        document = with_timeline(document, plan)
     if by_module:
         from anatomy.report.plan_modules import with_modules
 

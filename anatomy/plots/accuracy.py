@@ -1,7 +1,6 @@
 """Predicted against measured: every figure over three decades on the left, by how much it is off on the right."""
 
 from collections.abc import Callable, Sequence
-from math import ceil
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -13,7 +12,7 @@ from anatomy.render.axes import unit_of
 from anatomy.render.palette import OKABE_ITO
 from anatomy.report.charts import Accuracy, Point
 
-SIZE = (11, 5)
+SIZE = (11, 5.4)
 """Inches."""
 MARKERS = "osD^vPX*<>hp"
 """Of groups, so that they are told apart without colour."""
@@ -104,14 +103,8 @@ def _points(points: Sequence[Point], left: Axes, right: Axes, size: int) -> None
         right.scatter(
             measured, [100 * _error(p) for p in own], label=cropped(f"{group} ({len(own)})", 40), **look
         )
-    right.legend(
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=min(3, ceil(len(groups) / 2)),
-        borderaxespad=0,
-        fontsize=8,
-        columnspacing=1,
-        handletextpad=0.2,
+    right.figure.legend(
+        loc="outside lower center", ncols=min(6, len(groups)), columnspacing=1, handletextpad=0.2
     )
 
 
@@ -128,4 +121,6 @@ def _name_the_worst(points: Sequence[Point], axes: Axes, size: int) -> None:
             xytext=(5, 3),
             textcoords="offset points",
             fontsize=8,
+            zorder=4,
+            bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.85, "linewidth": 0},
         )

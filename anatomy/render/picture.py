@@ -12,6 +12,8 @@ from anatomy.units import format_bytes
 
 GUTTER = 6
 """Columns left of the area: a level and the axis."""
+LEAST = 110
+"""Columns of a terminal from which on an answer has such pictures in it."""
 ABOVE, BELOW = 1, 3
 """Rows above the area (the peak's name) and below it (axis, phases, steps)."""
 EIGHTHS = " ▁▂▃▄▅▆▇█"

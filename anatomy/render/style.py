@@ -26,6 +26,7 @@ _ASCII = str.maketrans(
         "├": "|",
         "└": "`",
         "─": "-",
+        **dict(zip("┤┬╪┊╌┄▼▶◀↑◆✗▚", "|++:-.v><^*X!", strict=True)),
         **dict.fromkeys("█▉▊▋▌", "#"),
         **dict.fromkeys("▍▎▏", " "),
     }

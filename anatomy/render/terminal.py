@@ -11,6 +11,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from anatomy.render.style import Style, to_ascii
+from anatomy.render.timeline import timeline_lines
 from anatomy.report.charts import Accuracy, Breakdown, Chart, MemoryTimeline, Treemap
 from anatomy.report.document import (
     Bars,
@@ -56,7 +57,7 @@ def render(document: Document, style: Style) -> str:
         file=stream,
         width=WIDEST,
         force_terminal=style.color,
-        color_system="standard" if style.color else None,
+        color_system="256" if style.color else None,
         no_color=not style.color,
         markup=False,
         highlight=False,
@@ -285,6 +286,16 @@ def _section(block: Section, style: Style) -> Iterator[RenderableType]:
         yield from painted(inner, style)
 
 
+def _timeline(block: MemoryTimeline, style: Style) -> Iterator[RenderableType]:
+    """Drawn where there is room for it; in words elsewhere."""
+    lines = tuple(timeline_lines(block, style))
+    if not lines:
+        yield from _chart(block, style)
+        return
+    yield _heading(block.title)
+    yield from lines
+
+
 def _lines(root: Branch) -> Iterator[tuple[str, Branch]]:
     """Each line of a tree with the guide in front of it."""
 
@@ -309,7 +320,7 @@ _PAINTERS: dict[type[Block], Callable[[Any, Style], Iterator[RenderableType]]] =
     Picture: _picture,
     Diagram: _diagram,
     Section: _section,
-    MemoryTimeline: _chart,
+    MemoryTimeline: _timeline,
     Breakdown: _chart,
     Treemap: _chart,
     Accuracy: _chart,

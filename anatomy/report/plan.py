@@ -1,12 +1,14 @@
 """What `anatomy plan` says: the answer first, then why, then what it rests on."""
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from anatomy.planning.fit import Fit
 from anatomy.planning.plan import Plan
 from anatomy.planning.settings import complete, defaults_beside, settings_in_use
 from anatomy.planning.words import where
 from anatomy.report.boundary import SMALLER_SHOWN, around
+from anatomy.report.charts_of import timeline_of
 from anatomy.report.document import (
     Bars,
     Block,
@@ -52,6 +54,18 @@ def plan_document(plan: Plan) -> Document:
         table=flat_table(plan),
         data=plan.to_dict(),
     )
+
+
+def with_timeline(document: Document, plan: Plan) -> Document:
+    """The same with the step of the peak as a picture, after where the peak is."""
+    chart = timeline_of(plan)
+    if chart is None:
+        return document
+    step = chart.sampled.spans[0].mark.step
+    when = f"in step {step}" if step else "while the model is loaded"
+    titled = replace(chart, title=f"Allocated {when}, event by event (not in time)")
+    at = 1 + document.blocks.index(where_sentence(plan))
+    return replace(document, blocks=(*document.blocks[:at], titled, *document.blocks[at:]))
 
 
 def run_line(recipe: Recipe) -> str:

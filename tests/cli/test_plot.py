@@ -75,7 +75,7 @@ def test_a_validations_picture_has_its_cells(run, tmp_path):
     file = tmp_path / "accuracy.png"
     code, out, _ = run("validate", "--from", tmp_path, "--json", "--plot", file)
     assert code == 0
-    assert struct.unpack(">II", file.read_bytes()[16:24]) == (1650, 750)
+    assert struct.unpack(">II", file.read_bytes()[16:24]) == (1650, 810)
     scored = [cell for cell in json.loads(out)["cells"] if not cell["not_scored"]]
     said = Image.open(file).text["Description"]
     assert said.startswith(f"Predicted against measured, {len(scored)} figures: ")
@@ -130,3 +130,23 @@ def test_any_chart_is_drawn(tmp_path):
     assert (tmp_path / "a.png").stat().st_size > 500
     with pytest.raises(AnatomyError, match="cannot be written"):
         api.plot(Accuracy(title="none", points=()), str(tmp_path / "nowhere" / "a.png"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "terminal", "args", "drawn"),
+    [
+        ("120", True, (), True),
+        ("109", True, (), False),
+        ("120", False, (), False),
+        ("120", True, ("--format", "md"), False),
+    ],
+)
+def test_plan_draws_in_wide_terminals_alone(run, monkeypatch, tiny_llama, columns, terminal, args, drawn):
+    monkeypatch.setattr("anatomy.cli.streams.is_terminal", lambda _: terminal)
+    monkeypatch.setattr("anatomy.cli.output.is_terminal", lambda _: terminal)
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("NO_COLOR", "1")
+    code, out, _ = run("plan", tiny_llama, "--seq-len", "16", "--no-progress", *args)
+    assert code == 0
+    assert ("Allocated in step 2" in out, "▼" in out) == (drawn, drawn)
+    assert "Allocated at the peak" in out
