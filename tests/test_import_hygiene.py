@@ -11,7 +11,17 @@ from made_records import make_record
 
 from anatomy.profiling.record import save
 
-HEAVY = ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "pandas", "numpy", "textual")
+HEAVY = (
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "accelerate",
+    "pandas",
+    "numpy",
+    "textual",
+    "matplotlib",
+)
 
 SCRIPT = """
 import sys

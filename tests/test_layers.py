@@ -13,7 +13,7 @@ ORDER = (
     *("errors", "units", "dtypes", "ggml", "versions", "blueprint", "older", "source"),
     *("architecture", "formats", "inference", "memory"),
     *("answers", "training", "rehearsal", "hardware", "planning", "trainers", "profiling", "validation"),
-    *("report", "render", "api", "coverage", "integrations", "tui", "cli", "__main__"),
+    *("report", "render", "plots", "api", "coverage", "integrations", "tui", "cli", "__main__"),
 )
 FORBIDDEN = {
     ("architecture", "source"),
@@ -29,7 +29,7 @@ PURE = (
 )
 """Rooms that only calculate."""
 IMPURE_MODULES = frozenset(
-    "torch transformers peft bitsandbytes accelerate pandas rich click textual huggingface_hub safetensors "
+    "torch transformers peft bitsandbytes accelerate pandas matplotlib rich click textual huggingface_hub safetensors "
     "subprocess socket urllib requests httpx shutil tempfile os sys pathlib".split()
 )
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
@@ -101,3 +101,8 @@ def test_the_test_itself_sees_imports():
 def test_only_the_terminal_interface_imports_textual():
     users = {room_of(m) for m in MODULES if "textual" in {name.split(".")[0] for name in imported(m)}}
     assert users <= {"tui"}
+
+
+def test_only_pictures_import_matplotlib():
+    users = {room_of(m) for m in MODULES if "matplotlib" in {name.split(".")[0] for name in imported(m)}}
+    assert users == {"plots"}

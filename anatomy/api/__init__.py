@@ -14,23 +14,26 @@ if TYPE_CHECKING:
     from anatomy.api.exported import check_export, export
     from anatomy.api.facts import env, gpus, models
     from anatomy.api.frames import frame, frame_records
-    from anatomy.api.openable import AtHand, at_hand, saved_runs
+    from anatomy.api.openable import AtHand, at_hand, is_saved_run, saved_runs
     from anatomy.api.optimizer_table import optimizers
+    from anatomy.api.pictured import check_plot, plot
     from anatomy.api.planned import REHEARSED_ON, plan
     from anatomy.api.profiled import profile
+    from anatomy.api.reported import illustrated, report, write_report
     from anatomy.api.studio import Studio
     from anatomy.api.validated import find_grid, validate, validate_records
 
 __all__ = [
-    "REHEARSED_ON", "AtHand", "Examined", "Progress", "Studio", "at_hand", "check_export", "compare", "diff", "env", "examine", "export", "find_grid",
-    "frame", "frame_records", "gpus", "load", "models", "optimizers", "plan", "profile", "read_config", "saved_runs",
+    "REHEARSED_ON", "AtHand", "Examined", "Progress", "Studio", "at_hand", "check_export", "check_plot", "compare", "diff", "env", "examine", "export", "find_grid",
+    "frame", "frame_records", "gpus", "illustrated", "is_saved_run", "load", "models", "optimizers", "plan", "plot", "profile", "read_config", "report", "saved_runs",
     "show",
     "tokenizer_beside",
     "validate", "validate_records",
+    "write_report",
 ]  # fmt: skip
 
 _HOMES = {
-    "openable": ("AtHand", "at_hand", "saved_runs"),
+    "openable": ("AtHand", "at_hand", "is_saved_run", "saved_runs"),
     "compared": ("compare",),
     "configured": ("read_config",),
     "description": ("Progress", "load", "show"),
@@ -40,8 +43,10 @@ _HOMES = {
     "facts": ("env", "gpus", "models"),
     "frames": ("frame", "frame_records"),
     "optimizer_table": ("optimizers",),
+    "pictured": ("check_plot", "plot"),
     "planned": ("REHEARSED_ON", "plan"),
     "profiled": ("profile",),
+    "reported": ("illustrated", "report", "write_report"),
     "studio": ("Studio",),
     "validated": ("find_grid", "validate", "validate_records"),
 }

@@ -133,9 +133,7 @@ def described(
     progress: Progress,
 ) -> "tuple[Blueprint, Anatomy, Skeleton | None]":
     """A model's description, the model taken apart, and the one that was built, where one was."""
-    from anatomy.architecture.anatomy import describe
     from anatomy.architecture.own import build_own, check_nothing_set, own_anatomy, own_reference
-    from anatomy.architecture.plausible import check_plausible
     from anatomy.blueprint import Blueprint, Origin
 
     if own_reference(reference) is not None:
@@ -145,6 +143,16 @@ def described(
         return Blueprint(id=reference, origin=origin), own_anatomy(build_own(reference)), None
     progress(f"reading {reference}")
     blueprint = load(reference, overrides=overrides, revision=revision)
+    return blueprint, *taken_apart(blueprint, trust_remote_code, progress)
+
+
+def taken_apart(
+    blueprint: "Blueprint", trust_remote_code: bool, progress: Progress
+) -> "tuple[Anatomy, Skeleton | None]":
+    """A whole model taken apart, and the one that was built, where one was. Raises ArchitectureError."""
+    from anatomy.architecture.anatomy import describe
+    from anatomy.architecture.plausible import check_plausible
+
     if blueprint.adapter is not None:
         base = blueprint.adapter.base
         raise ArchitectureError(
@@ -154,7 +162,7 @@ def described(
     if blueprint.config is not None:
         check_plausible(blueprint.config)
         progress("building the model without its weights")
-    return blueprint, *describe(blueprint, trust_remote_code=trust_remote_code)
+    return describe(blueprint, trust_remote_code=trust_remote_code)
 
 
 def _entries(
@@ -174,6 +182,7 @@ def _load(
     batch: int,
     dtype: str,
 ) -> "Load":
+    from anatomy.api.media import know_preprocessor
     from anatomy.architecture.skeleton import build_skeleton
     from anatomy.inference.cache import BY_NAME
     from anatomy.planning.serving import Load
@@ -185,7 +194,13 @@ def _load(
             hint=f"use one of {', '.join(BY_NAME)}",
         )
     # In 16 bits, whatever the config names: states and convolutions take the model's format.
-    cache = kv_cache_of(build_skeleton(blueprint, dtype="bfloat16", trust_remote_code=trust))
+    probed = build_skeleton(blueprint, dtype="bfloat16", trust_remote_code=trust)
+    know_preprocessor(probed.model, blueprint.origin)
+    cache = kv_cache_of(probed)
+    if cache.state_bytes:
+        wide = build_skeleton(blueprint, dtype="float32", trust_remote_code=trust)
+        know_preprocessor(wide.model, blueprint.origin)
+        cache = replace(cache, fp32_states=kv_cache_of(wide).state_bytes)
     if BY_NAME[dtype].full_only and not cache.keeps_all:
         raise RecipeError(
             f"transformers keeps a cache in {dtype} only where every layer keeps every token, and here not all do.",

@@ -52,5 +52,16 @@ def settle_media(model: Any, origin: Origin, recipe: Recipe, chosen: Collection[
     return settled, why, ()
 
 
+def know_preprocessor(model: Any, origin: Origin) -> None:
+    """Give a model that does not run on text alone its checkpoint's settings of pictures or of sound."""
+    from anatomy.source.beside import read_preprocessor
+    from anatomy.training.inputs.media import medium_of, needs_media
+    from anatomy.training.inputs.processors import PREPROCESSOR
+    from anatomy.training.inputs.tokens import reads_text
+
+    if medium_of(model) is not None and (needs_media(model) or not reads_text(model)):
+        setattr(model, PREPROCESSOR, read_preprocessor(origin))
+
+
 MOST_TEXT = 512
 """Tokens of text that are left beside an image, at least, in a sequence that nobody chose the length of."""

@@ -36,9 +36,18 @@ def at_hand(folder: Path | None = None) -> tuple[AtHand, ...]:
 
 def saved_runs(folder: Path) -> tuple[Path, ...]:
     """The runs that `anatomy profile --save` and `anatomy validate` left in a folder, by name."""
-    return tuple(
-        path for path in _entries(folder) if path.name.endswith((".json", ".json.xz")) and _is_run(path)
-    )
+    return tuple(path for path in _entries(folder) if is_saved_run(path))
+
+
+def is_saved_run(path: Path) -> bool:
+    """Whether a file has such a run's name, and says at its start that it is one."""
+    if not path.name.endswith((".json", ".json.xz")):
+        return False
+    try:
+        with lzma.open(path) if path.suffix == ".xz" else path.open("rb") as file:
+            return f'"kind":"{KIND}"'.encode() in file.read(_START)
+    except (OSError, EOFError, lzma.LZMAError):
+        return False
 
 
 def _in_folder(folder: Path, *, typed: bool) -> Iterator[AtHand]:
@@ -57,15 +66,6 @@ def _entries(folder: Path) -> list[Path]:
         return sorted(path for path, _ in zip(folder.iterdir(), range(LOOKED_AT), strict=False))
     except OSError:
         return []
-
-
-def _is_run(path: Path) -> bool:
-    """Whether a file says at its start that it is a saved run."""
-    try:
-        with lzma.open(path) if path.suffix == ".xz" else path.open("rb") as file:
-            return f'"kind":"{KIND}"'.encode() in file.read(_START)
-    except (OSError, EOFError, lzma.LZMAError):
-        return False
 
 
 def _cached() -> Iterator[AtHand]:

@@ -23,7 +23,7 @@ from anatomy.architecture.skeleton import Skeleton, build_skeleton, says_untied
 from anatomy.architecture.stored import Stored, compare
 from anatomy.architecture.tied import TiedGroup, head_is_tied, tied_groups
 from anatomy.architecture.tree import ModuleNode, tree_from_model, tree_from_parts, tree_from_shapes
-from anatomy.architecture.tree_facts import facts_from_tree
+from anatomy.architecture.tree_facts import completed, facts_from_tree
 from anatomy.blueprint import Adapter, Blueprint, TensorHeader
 from anatomy.errors import ArchitectureError
 
@@ -150,9 +150,7 @@ def take_apart(skeleton: Skeleton, blueprint: Blueprint) -> Anatomy:
     """The anatomy of a built model, beside its checkpoint where the blueprint has headers."""
     model, config, raw = skeleton.model, skeleton.config, blueprint.config or {}
     tree, unclassified = tree_from_model(model, config)
-    facts = replace(facts_from_config(config), tied=head_is_tied(model))
-    if facts.ffn_width is None:  # left to the class, as GPT-2's "four times the width"
-        facts = replace(facts, ffn_width=facts_from_tree(tree).ffn_width)
+    facts = completed(replace(facts_from_config(config), tied=head_is_tied(model)), tree)
     tied = tied_groups(model)
     buffers = _persistent_buffers(model)
     also, notes = _if_untied(skeleton, blueprint, tree.parameters)
@@ -229,7 +227,7 @@ def count_adapter(blueprint: Blueprint, adapter: Adapter, *, trust_remote_code: 
     if adapter.base is not None:
         try:
             check_plausible(adapter.base.config or {})
-            base = anatomy_from(adapter.base, trust_remote_code=trust_remote_code)
+            base = _base_of(adapter.base, trust_remote_code)
         except ArchitectureError as error:
             notes += (f"Its base could not be taken apart, so the adapter is shown alone: {error.message}",)
     tensors = blueprint.tensors or ()
@@ -249,6 +247,14 @@ def count_adapter(blueprint: Blueprint, adapter: Adapter, *, trust_remote_code: 
         stored=compare(held, tree, facts=Facts()) if tensors else None,
         notes=notes,
     )
+
+
+def _base_of(base: Blueprint, trust_remote_code: bool) -> Anatomy:
+    """An adapter's base, by its headers where these say all that its class would."""
+    from anatomy.architecture.plain import count_plain  # it makes what this module defines
+
+    counted = None if trust_remote_code else count_plain(base)
+    return counted or anatomy_from(base, trust_remote_code=trust_remote_code)
 
 
 def _weights(tensors: tuple[TensorHeader, ...]) -> tuple[dict[str, Shape], list[str]]:

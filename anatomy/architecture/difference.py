@@ -104,12 +104,18 @@ def difference(left: tuple[Anatomy, Blueprint], right: tuple[Anatomy, Blueprint]
 
 def _facts(anatomy: Anatomy) -> dict[str, Any]:
     kinds = Counter(anatomy.facts.layer_kinds)
-    facts = {name: value for name, value in anatomy.facts.to_dict().items() if name != "layer_kinds"}
+    by_layer = ("layer_kinds", "varying")
+    facts = {name: value for name, value in anatomy.facts.to_dict().items() if name not in by_layer}
     return {
         "model_type": anatomy.model_type,
         "architecture": anatomy.architecture,
         **facts,
         **{f"{kind} layers": count for kind, count in kinds.items()},
+        **{
+            f"{name} = {value}, layers": count
+            for name, values in anatomy.facts.varying.items()
+            for value, count in Counter(values).items()
+        },
     }
 
 

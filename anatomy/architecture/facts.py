@@ -1,7 +1,7 @@
 """The numbers that describe a transformer, under one name each, whatever the config calls them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from anatomy.dtypes import BY_NAME
@@ -40,16 +40,20 @@ class Facts:
     """The attention or mixer kind of every layer where it varies (sliding, full, linear, mamba ...); else empty."""
     experts: int | None = None
     """Routed experts in a mixture-of-experts layer."""
+    expert_width: int | None = None
+    """Inner width of one routed expert."""
     experts_active: int | None = None
     """Routed experts that each token uses."""
     experts_shared: int | None = None
     """Experts that every token uses."""
     nope_head_dim: int | None = None
     """Latent attention: the part of a key head that carries no position."""
+    varying: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Fact that differs from layer to layer -> its value in each, the first layer's first."""
 
     def to_dict(self) -> dict[str, Any]:
         """The facts that are known."""
-        return {k: v for k, v in asdict(self).items() if v not in (None, ())}
+        return {k: v for k, v in asdict(self).items() if v not in (None, (), {})}
 
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -86,6 +90,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "max_target_positions",
         "max_sequence_length",
     ),
+    "expert_width": ("moe_intermediate_size", "expert_intermediate_size", "moe_ffn_hidden_size"),
     "experts": ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"),
     "experts_active": ("num_experts_per_tok", "num_experts_per_token", "moe_top_k", "top_k_experts"),
     "experts_shared": ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts"),
@@ -108,6 +113,7 @@ def facts_from_config(config: Any) -> Facts:
     text = _text_part(config)
     values: dict[str, Any] = {name: _first_integer(text, keys) for name, keys in ALIASES.items()}
     values["layer_kinds"] = _layer_kinds(text)
+    values["varying"] = _varying(text)
     if _get(config, "is_encoder_decoder"):
         # Of the whole config: its text part is a copy with the decoder's settings in the encoder's places, and class
         # defaults where they stood. T5 calls the encoder's depth `num_layers`; the others have a name for it.
@@ -156,14 +162,11 @@ def quantization_settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _derive(facts: Facts, text: Any) -> Facts:
     """Fill in what follows from other facts."""
-    varies = {
-        name for name in ("head_dim", "kv_heads") if any(_get(text, key) is _VARIES for key in ALIASES[name])
-    }
-    if facts.head_dim is None and "head_dim" not in varies and facts.hidden_size and facts.heads:
+    if facts.head_dim is None and "head_dim" not in facts.varying and facts.hidden_size and facts.heads:
         facts = replace(facts, head_dim=facts.hidden_size // facts.heads)
     if _get(text, "multi_query") is True and not _get(text, "new_decoder_architecture"):
         facts = replace(facts, kv_heads=1)  # the GPT-BigCode and Falcon spelling of one shared head
-    elif facts.kv_heads is None and "kv_heads" not in varies:
+    elif facts.kv_heads is None and "kv_heads" not in facts.varying:
         facts = replace(facts, kv_heads=facts.heads)
     if facts.context is not None and facts.context <= 0:
         facts = replace(facts, context=None)
@@ -198,6 +201,23 @@ def _first_integer(source: Any, keys: Iterable[str]) -> int | None:
         if value is _VARIES:
             return None
     return None
+
+
+_MAY_VARY = ("heads", "kv_heads", "head_dim", "ffn_width")
+
+
+def _varying(text: Any) -> dict[str, tuple[int, ...]]:
+    found = ((name, _by_layer(text, key)) for name in _MAY_VARY for key in ALIASES[name])
+    return {name: values for name, values in found if len({*values}) > 1}
+
+
+def _by_layer(text: Any, key: str) -> tuple[int, ...]:
+    """A number of each layer, where the config gives a list, or a config for each; () where it gives one for all."""
+    values = _get(text, key)
+    if values is _VARIES:
+        values = [_get(layer, key) for layer in _get(text, "per_layer_config")]
+    plain = isinstance(values, list | tuple) and all(type(value) is int for value in values)
+    return tuple(values) if plain else ()
 
 
 def _layer_kinds(text: Any) -> tuple[str, ...]:

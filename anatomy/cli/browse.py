@@ -14,9 +14,6 @@ from anatomy.cli.streams import is_terminal, write
 from anatomy.errors import AnatomyError
 from anatomy.planning.command import as_typed, plan_arguments
 
-RUNS = (".json", ".json.xz")
-"""How the names of saved runs end."""
-
 
 @click.command(
     "browse",
@@ -57,7 +54,7 @@ def command(
     if not all(map(is_terminal, (sys.stdin, sys.stdout, sys.stderr))):  # textual draws on stderr
         raise AnatomyError(
             "browse needs a terminal to draw in.",
-            hint=_elsewhere(model, recipe, chosen, gpu, changed, revision),
+            hint=_elsewhere(model, recipe, chosen, gpu, changed, revision, trust_remote_code),
         )
     if gpu is not None:
         from anatomy.hardware.catalog import lookup
@@ -85,10 +82,9 @@ def command(
 
 
 def _is_run(model: str) -> bool:
-    from anatomy.api import saved_runs
+    from anatomy.api import is_saved_run
 
-    path = Path(model)
-    return path.name.endswith(RUNS) and path.is_file() and path in saved_runs(path.parent)
+    return is_saved_run(Path(model))
 
 
 def _elsewhere(
@@ -98,11 +94,22 @@ def _elsewhere(
     gpu: str | None,
     overrides: dict[str, Any],
     revision: str | None,
+    trust_remote_code: bool,
 ) -> str:
     """The command that prints the same."""
     if model is None:
         return "`anatomy models` lists models, `anatomy show MODEL` and `anatomy plan MODEL` print"
     if _is_run(model):
         return f"`{as_typed(('anatomy', 'profile', '--open', model))}` prints it"
-    said = as_typed(plan_arguments(model, recipe, chosen, gpu=gpu, overrides=overrides, revision=revision))
+    said = as_typed(
+        plan_arguments(
+            model,
+            recipe,
+            chosen,
+            gpu=gpu,
+            overrides=overrides,
+            revision=revision,
+            trust_remote_code=trust_remote_code,
+        )
+    )
     return f"`{said}` prints the plan, `{as_typed(('anatomy', 'show', model))}` the modules"

@@ -1,54 +1,23 @@
 """`anatomy compare`."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from anatomy.cli.completion import complete_gpu, complete_model
+from anatomy.cli.axis_options import axes_from_flags, axis_options
+from anatomy.cli.completion import complete_gpu
 from anatomy.cli.config_options import check_model, config_from_flags, of_the_run
 from anatomy.cli.files import check_files
-from anatomy.cli.options import GroupedCommand, model_options, output_options
+from anatomy.cli.options import GroupedCommand, model_options, output_options, plot_option
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.cli.recipe_options import recipe_options, settings_from_flags
-from anatomy.planning.axes import DEFAULTS
 from anatomy.render import Format
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-_AXES: dict[str, tuple[str, str]] = {
-    "methods": ("method", "What is trained."),
-    "optimizers": ("optimizer", "Names as in TrainingArguments(optim=...)."),
-    "precisions": ("precision", "As --precision."),
-    "quant_types": ("quant_type", "Codes of quantized bases, as --quant-type."),
-    "checkpointing_values": (
-        "gradient_checkpointing",
-        "Gradient checkpointing: on, off, reentrant, non-reentrant.",
-    ),
-}
-"""Parameter -> the setting that it varies, and its help."""
-
-
-def _axis_options(function: Function) -> Function:
-    """One option for each."""
-    for name, (setting, text) in reversed(_AXES.items()):
-        flag = "--checkpointing" if name == "checkpointing_values" else f"--{name.replace('_', '-')}"
-        usual = f"  [default: {','.join(DEFAULTS[setting])}]" if setting in DEFAULTS else ""
-        option = click.option(flag, name, callback=_listed, metavar="A,B", help=text + usual)
-        function = option(function)
-    return function
-
-
-def _listed(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 @click.command("compare", cls=GroupedCommand, epilog="MODEL: a model hub's id, a folder or a config.json.")
-@click.argument("model", required=False, shell_complete=complete_model)
-@_axis_options
+@click.argument("model", required=False)
+@axis_options
 @recipe_options
 @click.option(
     "--gpu",
@@ -58,6 +27,7 @@ def _listed(ctx: click.Context, param: click.Parameter, value: str | None) -> tu
 )
 @click.option("--check", is_flag=True, help="With --gpu: exit with 1 when none of the runs fits.")
 @model_options
+@plot_option("what each run has in use at its peak")
 @output_options
 def command(
     model: str | None,
@@ -65,6 +35,7 @@ def command(
     check: bool,
     overrides: tuple[str, ...],
     no_progress: bool,
+    plot: str | None,
     format_: Format | None,
     as_json: bool,
     output: str | None,
@@ -80,9 +51,8 @@ def command(
     Every combination is compared; the other options are the same in all runs, where they mean something.
     """
     ctx = click.get_current_context()
-    axes = {name: flags.pop(name) for name in _AXES}
+    axes, varied = axes_from_flags(flags)
     config = config_from_flags(flags)
-    varied = {_AXES[name][0] for name, values in axes.items() if values}
     base, given, in_file = settings_from_flags(flags, config, varied)
     check_model(model, config)
     if check and gpu is None:
@@ -92,11 +62,11 @@ def command(
     from anatomy import api
     from anatomy.report.compare import compare_document
 
-    check_files(ctx, {"-o": output})
+    check_files(ctx, {"-o": output, "--plot": plot})
     with working(show=not no_progress) as progress:
         found = api.compare(
             model,
-            **{name.removesuffix("_values"): values for name, values in axes.items()},
+            **axes,
             recipe=base,
             chosen=in_file,
             gpu=gpu,
@@ -104,6 +74,9 @@ def command(
             **given,
         )
         records = api.frame_records(api.frame(found))
+        if plot is not None:
+            progress(f"drawing {plot}")
+            api.plot(found, plot)
     answer(compare_document(found, records), form, output)
     if check and not found.fitting:
         ctx.exit(1)

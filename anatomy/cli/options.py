@@ -41,7 +41,7 @@ _GROUPS: dict[str, tuple[str, ...]] = {
     "Run": ("weights", "steps", "warmup", "device", "save", "open_"),
     "GPU": ("gpu", "check"),
     "Model": ("revision", "token", "offline", "overrides", "trust_remote_code"),
-    "Output": ("depth", "by_module", "format_", "as_json", "output", "no_progress"),
+    "Output": ("depth", "by_module", "plot", "format_", "as_json", "output", "no_progress"),
 }
 """Heading in the help -> parameters under it, both in the order in which they stand there."""
 _OWN = "Options"
@@ -99,6 +99,12 @@ def output_options(function: Function) -> Function:
             help="Write the answer to a file; .json, .csv and .md choose the format.",
         ),
     )(function)
+
+
+def plot_option(what: str) -> Callable[[Function], Function]:
+    """--plot. `what`: what is drawn, as the end of a sentence."""
+    text = f"Also draw {what}, as a .png, .svg or .pdf file."
+    return click.option("--plot", metavar="FILE", help=text)
 
 
 MODEL_FLAGS = ("revision", "trust_remote_code")

@@ -7,7 +7,7 @@ import click
 from anatomy.cli.completion import complete_gpu, complete_model
 from anatomy.cli.config_options import as_toml, check_model, config_from_flags, of_the_run
 from anatomy.cli.files import check_files
-from anatomy.cli.options import GroupedCommand, model_options, output_options
+from anatomy.cli.options import GroupedCommand, model_options, output_options, plot_option
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.cli.recipe_options import recipe_from_flags, recipe_options
@@ -45,6 +45,7 @@ from anatomy.render import Format
 )
 @click.option("--check", is_flag=True, help="With --gpu: exit with 1 when the run does not fit.")
 @model_options
+@plot_option("memory in the step of the peak, with the card's line")
 @output_options
 def command(
     model: str | None,
@@ -56,6 +57,7 @@ def command(
     inputs: str | None,
     overrides: tuple[str, ...],
     no_progress: bool,
+    plot: str | None,
     format_: Format | None,
     as_json: bool,
     output: str | None,
@@ -65,6 +67,7 @@ def command(
       anatomy plan meta-llama/Llama-3.1-8B --method qlora --r 64
       anatomy plan meta-llama/Llama-3.1-8B --method full --gpu "H100 80GB SXM" --check
       anatomy plan --config axolotl.yml --seq-len 4096
+      anatomy plan meta-llama/Llama-3.1-8B --method qlora --gpu "RTX 4090" --plot step.png
       anatomy plan my_model.py:build --batch-size 32
       anatomy plan ./my-model --target-modules q_proj,v_proj --seq-len 4096 --json
 
@@ -88,7 +91,7 @@ def command(
     form = chosen_format(format_, as_json, output)
     from anatomy import api
 
-    check_files(ctx, {"-o": output, "--export": export}, exports=("--export",))
+    check_files(ctx, {"-o": output, "--export": export, "--plot": plot}, exports=("--export",))
     from anatomy.report.plan import plan_document
 
     with working(show=not no_progress) as progress:
@@ -103,6 +106,9 @@ def command(
         if export is not None:
             progress(f"writing {export}")
             api.export(plan.replay, export)
+        if plot is not None:
+            progress(f"drawing {plot}")
+            api.plot(plan, plot)
     document = plan_document(plan)
     if by_module:
         from anatomy.report.plan_modules import with_modules

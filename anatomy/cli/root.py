@@ -15,6 +15,7 @@ _COMMANDS: dict[str, str] = {
     "compare": "Methods, optimizers, precisions side by side: what each needs.",
     "profile": "Real training steps on this machine, beside what was predicted.",
     "validate": "A grid of runs, predicted and measured; the accuracy.",
+    "report": "All of it in one file to send: Markdown, or a page that needs no network.",
     "models": "The models that are known without a network.",
     "optimizers": "What every optimizer takes for a parameter, beside the textbooks.",
     "gpus": "The GPUs that runs are fitted onto.",
@@ -84,7 +85,9 @@ def anatomy(ctx: click.Context) -> None:
 
     A dress rehearsal for fine-tuning: what a model is made of, what a run needs, whether it fits.
 
-    MODEL is a model hub's id, a folder, a config.json or a *.safetensors file. Weights are never downloaded.
+    MODEL is a model hub's id, a folder, a config.json, a *.safetensors or a *.gguf file (on the hub
+    organisation/name:FILE.gguf), or for show and plan FILE.py:NAME, a file of your own that is run: NAME() returns the
+    torch.nn.Module. Weights are never downloaded.
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

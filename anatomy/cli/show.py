@@ -1,18 +1,22 @@
 """`anatomy show`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from anatomy.cli.completion import complete_model
-from anatomy.cli.options import GroupedCommand, model_options, output_options, parse_overrides
+from anatomy.cli.files import check_files
+from anatomy.cli.options import GroupedCommand, model_options, output_options, parse_overrides, plot_option
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.cli.show_options import check_diff, question_options, questions_of
 from anatomy.errors import SourceError
 from anatomy.render import Format
 from anatomy.report.document import Document
+
+if TYPE_CHECKING:
+    from anatomy.architecture.anatomy import Anatomy
 
 
 @click.command(
@@ -30,6 +34,7 @@ from anatomy.report.document import Document
 )
 @question_options
 @model_options
+@plot_option("where the model's parameters are")
 @output_options
 def command(
     model: str,
@@ -38,6 +43,7 @@ def command(
     depth: int | None,
     overrides: tuple[str, ...],
     no_progress: bool,
+    plot: str | None,
     format_: Format | None,
     as_json: bool,
     output: str | None,
@@ -47,6 +53,7 @@ def command(
       anatomy show meta-llama/Llama-3.1-8B
       anatomy show openai-community/gpt2 --depth 2
       anatomy show ./model.safetensors --json
+      anatomy show Qwen/Qwen3-30B-A3B --plot parameters.svg
       anatomy show my_model.py:build
       anatomy show Qwen/Qwen3-8B --formats
       anatomy show Qwen/Qwen3-8B --filter '*.layers.0.*' --sort bytes
@@ -58,19 +65,27 @@ def command(
     form = chosen_format(format_, as_json, output)
     questions = questions_of(options)
     check_diff(diff, other, questions)
+    if other is not None and plot is not None:
+        raise click.UsageError("--plot draws one model: leave OTHER out.", ctx=click.get_current_context())
+    check_files(click.get_current_context(), {"-o": output, "--plot": plot})
     changed = parse_overrides(overrides)
     with working(show=not no_progress) as progress:
         options |= {"overrides": changed, "progress": progress}
         if other is not None:
             document = _differing(model, other, **options)
+        elif questions:
+            anatomy, document = _answered(model, questions, **options)
         else:
-            document = (
-                _answered(model, questions, **options) if questions else _shown(model, depth, **options)
-            )
+            anatomy, document = _shown(model, depth, **options)
+        if plot is not None:
+            from anatomy import api
+
+            progress(f"drawing {plot}")
+            api.plot(anatomy, plot, overrides=changed)
     answer(document, form, output)
 
 
-def _shown(model: str, depth: int | None, **options: Any) -> Document:
+def _shown(model: str, depth: int | None, **options: Any) -> "tuple[Anatomy, Document]":
     """The model itself, and the tokenizer where its files lie in the same folder."""
     from anatomy import api
     from anatomy.report.show import show_document
@@ -82,11 +97,13 @@ def _shown(model: str, depth: int | None, **options: Any) -> Document:
     try:
         tokenizer, rows = api.tokenizer_beside(model, anatomy)
     except SourceError as error:  # the model is what was asked for
-        return noted(document, f"Its tokenizer could not be read: {error.message}")
-    return document if tokenizer is None else beside(document, tokenizer_answer(tokenizer, rows))
+        return anatomy, noted(document, f"Its tokenizer could not be read: {error.message}")
+    return anatomy, document if tokenizer is None else beside(document, tokenizer_answer(tokenizer, rows))
 
 
-def _answered(model: str, questions: Mapping[str, Any], *, build: bool, **options: Any) -> Document:
+def _answered(
+    model: str, questions: Mapping[str, Any], *, build: bool, **options: Any
+) -> "tuple[Anatomy, Document]":
     """What was asked of it. Its class is built in any case, whatever `build` says."""
     from anatomy import api
     from anatomy.report.show_asked import asked_document
@@ -104,11 +121,11 @@ def _answered(model: str, questions: Mapping[str, Any], *, build: bool, **option
         *([] if found.tokenizer is None else [tokenizer_answer(found.tokenizer, found.rows, add)]),
         *([] if found.load is None else [cache_answer(found.load, found.served)]),
     ]
-    return asked_document(found.anatomy, asked, options["overrides"])
+    return found.anatomy, asked_document(found.anatomy, asked, options["overrides"])
 
 
-def _differing(model: str, other: str, *, build: bool, **options: Any) -> Document:
-    """What differs between two. Both are built, whatever `build` says."""
+def _differing(model: str, other: str, **options: Any) -> Document:
+    """What differs between two."""
     from anatomy import api
     from anatomy.report.show_diff import diff_document
 

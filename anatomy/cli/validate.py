@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anatomy.cli.options import GroupedCommand, format_options
+from anatomy.cli.files import check_files
+from anatomy.cli.options import GroupedCommand, format_options, plot_option
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.cli.streams import write
@@ -55,6 +56,7 @@ TABLES: tuple[Format, ...] = ("md", "csv", "json")
 @click.option("--retry-failed", is_flag=True, help="Run again what failed before.")
 @click.option("--check", is_flag=True, help="Exit with 1 when a bar is not met, a cell failed or is left.")
 @click.option("--no-progress", is_flag=True, help="No progress on stderr.")
+@plot_option("the allocated peaks, predicted against measured")
 @format_options
 def command(
     grid: str | None,
@@ -68,6 +70,7 @@ def command(
     retry_failed: bool,
     check: bool,
     no_progress: bool,
+    plot: str | None,
     format_: Format | None,
     as_json: bool,
 ) -> None:  # fmt: skip
@@ -87,6 +90,7 @@ def command(
         write(shipped_text(grid or "cpu"), None)
         return
     form = chosen_format(format_, as_json, None)
+    check_files(ctx, {"--plot": plot})
     if source is not None:
         _check_alone(ctx, grid, time_limit, timeout, retry_failed)
     from anatomy import api
@@ -110,6 +114,9 @@ def command(
                 "retry_failed": retry_failed,
             }
             found = api.validate(chosen, folder=folder, **limits, **share)
+        if plot is not None:
+            tell(f"drawing {plot}")
+            api.plot(found, plot)
     document = validate_document(found)
     if folder is not None:
         _keep(document, Path(folder))

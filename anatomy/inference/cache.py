@@ -27,7 +27,7 @@ _GROUP = 64
 """Numbers that share a scale and a zero point of 16 bits each (transformers, QuantizedCache, q_group_size)."""
 
 CACHE_DTYPES: tuple[CacheDType, ...] = (
-    CacheDType(name="fp32", bits=32),
+    CacheDType(name="fp32", bits=32, note="of a model that is loaded in fp32"),
     CacheDType(name="bf16", bits=16, note="what models are served in; fp16 is the same"),
     CacheDType(name="fp8", bits=8, note="vLLM's kv_cache_dtype=fp8, one scale a tensor"),
     CacheDType(
@@ -81,6 +81,9 @@ class KvCache:
     """Numbers a token of each latent layer if keys and values were kept for every head; None without such layers."""
     encoder_tokens: int | None = None
     """Tokens of the encoder, where its input has a fixed length; None where they are the context's."""
+    fp32_states: int | None = None
+    """Bytes of constant size of one sequence of the same model loaded in fp32, whose format some states take; None where
+    they are not known to differ."""
     notes: tuple[str, ...] = ()
     """What else is kept, or not known."""
 
@@ -94,6 +97,13 @@ class KvCache:
     def state_bytes(self) -> int:
         """Bytes of constant size of one sequence."""
         return sum(layer.state_bytes for layer in self.layers)
+
+    def states_in(self, dtype: CacheDType) -> int:
+        """Bytes of constant size of one sequence, where keys and values are kept in `dtype`. What quantizes these leaves
+        states alone; in fp32 the model is, too.
+        """
+        wide = self.fp32_states is not None and dtype.name == "fp32"
+        return self.fp32_states or 0 if wide else self.state_bytes
 
     @property
     def keeps_all(self) -> bool:
@@ -115,7 +125,7 @@ class KvCache:
 
     def bytes_for(self, context: int, batch: int, dtype: CacheDType) -> int:
         """Bytes of `batch` sequences of `context` tokens each."""
-        return batch * (int(self.elements(context) * dtype.bits / 8) + self.state_bytes)
+        return batch * (int(self.elements(context) * dtype.bits / 8) + self.states_in(dtype))
 
     def token_bytes(self, dtype: CacheDType, *, beyond_windows: bool = False) -> int:
         """Bytes that one more written token of one sequence adds."""
@@ -146,6 +156,7 @@ class KvCache:
             "order": list(self._order()),
             "expanded_token_elements": self.expanded,
             "encoder_tokens": self.encoder_tokens,
+            "fp32_state_bytes": self.fp32_states,
             "reach": None if self.reach is None else {"layers": self.reach[0], "tokens": self.reach[1]},
             "notes": list(self.notes),
         }

@@ -1,31 +1,17 @@
 """What a model's cache holds: the real forward pass over a few tokens on meta, and a look at the cache it leaves."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from anatomy.answers.literals import literals_known
-from anatomy.answers.questions import Questions
-from anatomy.answers.values import remember
+from anatomy.answers.aside import aside, to_meta
 from anatomy.architecture.skeleton import Skeleton
 from anatomy.errors import AnatomyError, ArchitectureError
 from anatomy.inference.cache import Kind, KvCache, LayerCache
-
-TOKENS = 8
-"""Length of the pass: long enough for a convolution's kernel, short enough for recurrences that go token by token."""
-
-
-class _Answered(TorchDispatchMode):
-    """Questions that the model asks of its data get the real value where it is known, else a refusal."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.questions = Questions()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return self.questions.run(func, args, kwargs or {})
+from anatomy.rehearsal.cache_inputs import TOKENS, Pass, passes
+from anatomy.rehearsal.cache_states import returned_states, states_in_modules
 
 
 def kv_cache_of(skeleton: Skeleton) -> KvCache:
@@ -34,10 +20,13 @@ def kv_cache_of(skeleton: Skeleton) -> KvCache:
     Raises ArchitectureError: it keeps none, one of a kind that is not known, or its forward pass cannot be run.
     """
     found = _left_by(skeleton)
+    if found.states is not None:
+        return KvCache(layers=tuple(found.states))
     latent = getattr(_text(skeleton), "kv_lora_rank", None)
-    crossed = getattr(found, "cross_attention_cache", None)
-    own = getattr(found, "self_attention_cache", found)
-    layers = _with_states(own, [_layer(layer, latent) for layer in own.layers])
+    crossed = getattr(found.cache, "cross_attention_cache", None)
+    own = getattr(found.cache, "self_attention_cache", found.cache)
+    layers = _with_states(own, [_layer(layer, latent, found.ran.length) for layer in own.layers])
+    layers = [layer or found.beside.get(at) for at, layer in enumerate(layers)]
     notes = []
     empty = sum(layer is None for layer in layers)
     if empty:
@@ -46,9 +35,13 @@ def kv_cache_of(skeleton: Skeleton) -> KvCache:
             "image or sound."
         )
     encoder = None
-    if crossed is not None:
-        encoder = _encoder_tokens(skeleton)
-        layers += [_cross(layer, encoder or TOKENS) for layer in crossed.layers]
+    # A decoder that stands alone has a place for them, and nothing in it.
+    crossing = [layer for layer in getattr(crossed, "layers", ()) if getattr(layer, "keys", None) is not None]
+    if crossing:
+        layers += [_cross(layer) for layer in crossing]
+        if found.ran.words:
+            encoder = crossing[0].keys.shape[-2]
+            notes.append(f"The encoder's {encoder:,} tokens are those of {found.ran.words}.")
     return KvCache(
         layers=tuple(layer or LayerCache(kind="none") for layer in layers),
         expanded=_expanded(_text(skeleton)) if latent else None,
@@ -61,63 +54,82 @@ def _text(skeleton: Skeleton) -> Any:
     return skeleton.config.get_text_config(decoder=True)
 
 
-def _left_by(skeleton: Skeleton) -> Any:
-    """The cache that one forward pass fills."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Left:
+    """What one forward pass leaves."""
+
+    ran: Pass
+    cache: Any = None
+    """transformers' cache."""
+    states: list[LayerCache] | None = None
+    """Instead of a cache: what each layer keeps."""
+    beside: Mapping[int, LayerCache] = field(default_factory=dict)
+    """Layer -> what it keeps outside of the cache, where the class returns neither."""
+
+
+def _left_by(skeleton: Skeleton) -> _Left:
+    """What one forward pass leaves, over text alone where the class runs so, else with a picture or a sound."""
     model = skeleton.model.eval()
-    try:
-        with literals_known(), _Answered(), torch.no_grad():
-            out = model(**dict(_inputs(skeleton)), use_cache=True)
-    except Exception as error:  # whatever a model class raises
-        if not model.can_generate():
-            raise _keeps_none(skeleton) from error
-        if isinstance(error, AnatomyError):
+    failed: Exception | None = None
+    tried = passes(model)
+    while True:
+        try:
+            if (one := next(tried, None)) is None:
+                break
+            return _looked_at(skeleton, one)
+        except _KeepsNoneError:
             raise
-        raise ArchitectureError(
-            f"The cache of {skeleton.class_name} could not be looked at: its forward pass over {TOKENS} tokens fails "
-            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}).",
-            hint="the size of the weights is known without it: leave --kv-cache out",
-        ) from error
-    for name in ("past_key_values", "cache_params"):
-        cache = getattr(out, name, None)
-        if hasattr(cache, "layers") or hasattr(cache, "self_attention_cache"):
-            return cache
+        except Exception as error:  # whatever a model class raises
+            failed = error
+    if failed is None or not model.can_generate():
+        raise _keeps_none(skeleton) from failed
+    if isinstance(failed, AnatomyError):
+        raise failed
+    said = f"{type(failed).__name__}: {str(failed).splitlines()[0] if str(failed) else ''}"
+    raise ArchitectureError(
+        f"The cache of {skeleton.class_name} could not be looked at: its forward pass over {TOKENS} tokens fails ({said}).",
+        hint="the size of the weights is known without it: leave --kv-cache out",
+    ) from failed
+
+
+def _looked_at(skeleton: Skeleton, ran: Pass) -> _Left:
+    model = skeleton.model
+    with aside():
+        out = model(**to_meta(ran.batch), use_cache=True)
+    for part in (out, getattr(out, "language_model_outputs", None)):
+        for name in ("past_key_values", "cache_params"):
+            cache = getattr(part, name, None)
+            if hasattr(cache, "layers") or hasattr(cache, "self_attention_cache"):
+                return _Left(cache=cache, ran=ran)
+    if (states := returned_states(out)) is not None:
+        return _Left(states=states, ran=ran)
+    if states_in_modules(model):
+        return _Left(cache=_handed_in(skeleton, ran), ran=ran, beside=states_in_modules(model))
     raise _keeps_none(skeleton)
 
 
-def _keeps_none(skeleton: Skeleton) -> ArchitectureError:
-    return ArchitectureError(
+def _handed_in(skeleton: Skeleton, ran: Pass) -> Any:
+    """The cache of a class that fills it and does not return it: handed in, as generate() does."""
+    from transformers import DynamicCache
+
+    cache = DynamicCache(config=_text(skeleton))
+    with aside():
+        skeleton.model(**to_meta(ran.batch), use_cache=True, past_key_values=cache)
+    return cache
+
+
+class _KeepsNoneError(ArchitectureError):
+    """No other inputs would change that."""
+
+
+def _keeps_none(skeleton: Skeleton) -> _KeepsNoneError:
+    return _KeepsNoneError(
         f"{skeleton.class_name} keeps no cache: it does not write token by token, or keeps its state in a way of its own.",
         hint="--kv-cache is for models that generate",
     )
 
 
-def _inputs(skeleton: Skeleton) -> Iterator[tuple[str, torch.Tensor]]:
-    """A few tokens; of an encoder-decoder also the encoder's input."""
-    text = "decoder_input_ids" if skeleton.config.is_encoder_decoder else "input_ids"
-    yield text, _ids()
-    if not skeleton.config.is_encoder_decoder:
-        return
-    main = getattr(skeleton.model, "main_input_name", "input_ids")
-    if main == "input_features":
-        shape = (1, skeleton.config.num_mel_bins, 2 * skeleton.config.max_source_positions)
-        yield main, torch.empty(shape, device="meta", dtype=skeleton.model.dtype)
-    else:
-        yield "input_ids", _ids()
-
-
-def _ids() -> torch.Tensor:
-    ids = torch.zeros((1, TOKENS), dtype=torch.long, device="meta")
-    remember(ids, torch.ones((1, TOKENS), dtype=torch.long))
-    return ids
-
-
-def _encoder_tokens(skeleton: Skeleton) -> int | None:
-    """Tokens that the encoder makes of a sound; None of text, whose length is the user's."""
-    sound = getattr(skeleton.model, "main_input_name", "") == "input_features"
-    return int(skeleton.config.max_source_positions) if sound else None
-
-
-def _layer(layer: Any, latent: int | None) -> LayerCache | None:
+def _layer(layer: Any, latent: int | None, tokens: int) -> LayerCache | None:
     """What one layer keeps; None where it was left empty by tokens of text."""
     if type(layer).__name__ == "DummyLayer":
         return LayerCache(kind="none")
@@ -131,14 +143,14 @@ def _layer(layer: Any, latent: int | None) -> LayerCache | None:
     ]
     if not kept and not states:
         return None
-    if kept and kept[0].shape[-2] != TOKENS:
+    if kept and kept[0].shape[-2] != tokens:
         raise ArchitectureError(
-            f"Of {TOKENS} tokens its layers keep keys of {kept[0].shape[-2]}: what comes on top of a text is not known here.",
+            f"Of {tokens} tokens its layers keep keys of {kept[0].shape[-2]}: what comes on top of a text is not known here.",
             hint="the size of the weights is known without it: leave --kv-cache out",
         )
     return LayerCache(
         kind=_kind(layer, kept, states, latent),
-        token_elements=sum(tensor.numel() for tensor in kept) // TOKENS,
+        token_elements=sum(tensor.numel() for tensor in kept) // tokens,
         window=getattr(layer, "sliding_window", None) if kept else None,
         state_bytes=sum(tensor.numel() * tensor.element_size() for tensor in states),
     )
@@ -195,9 +207,9 @@ def _check_known(layer: Any) -> None:
         )
 
 
-def _cross(layer: Any, tokens: int) -> LayerCache:
+def _cross(layer: Any) -> LayerCache:
     kept = [tensor for tensor in (layer.keys, layer.values) if tensor is not None]
-    return LayerCache(kind="cross", token_elements=sum(tensor.numel() for tensor in kept) // tokens)
+    return LayerCache(kind="cross", token_elements=sum(tensor.numel() // tensor.shape[-2] for tensor in kept))
 
 
 def _expanded(config: Any) -> int:

@@ -7,10 +7,16 @@ from anatomy.render.shown import shown
 from anatomy.render.style import Style
 from anatomy.report.document import Document
 
-Format = Literal["table", "json", "csv", "md"]
+Format = Literal["table", "json", "csv", "md", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-_MODULES: dict[Format, str] = {"table": "terminal", "json": "json", "csv": "csv", "md": "markdown"}
+_MODULES: dict[Format, str] = {
+    "table": "terminal",
+    "json": "json",
+    "csv": "csv",
+    "md": "markdown",
+    "html": "html",
+}
 
 
 def render(document: Document, format: Format, style: Style | None = None) -> str:  # noqa: A002 - the flag's name

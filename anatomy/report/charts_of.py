@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from anatomy.errors import AnatomyError
 from anatomy.hardware.catalog import lookup
 from anatomy.memory.allocator import spans
 from anatomy.memory.levels import CATEGORIES, sampled
 from anatomy.planning.compare import NAMES
-from anatomy.report.charts import Accuracy, Bar, Breakdown, MemoryTimeline, Point, Tile, Treemap
+from anatomy.report.charts import Accuracy, Bar, Breakdown, Chart, MemoryTimeline, Point, Tile, Treemap
 from anatomy.report.document import named
 from anatomy.report.scene import scene
 
@@ -23,6 +24,34 @@ if TYPE_CHECKING:
 
 COLUMNS = 320
 """Of a timeline, unless someone says otherwise."""
+
+
+def chart_of(
+    answer: "Plan | Comparison | Anatomy | Validation | Chart", overrides: Mapping[str, Any] | None = None
+) -> "Chart":
+    """The chart that shows an answer best; a chart itself as it is.
+
+    `overrides`: what the user set in a model's config by hand. Raises AnatomyError where there is nothing to draw.
+    """
+    from anatomy.architecture.anatomy import Anatomy
+    from anatomy.planning.compare import Comparison
+    from anatomy.planning.plan import Plan
+    from anatomy.validation.scores import Validation
+
+    match answer:
+        case Plan():
+            found = timeline_of(answer)
+            if found is None:
+                raise AnatomyError("There is nothing to draw: the run never allocates anything.")
+            return found
+        case Comparison():
+            return comparison_breakdown(answer)
+        case Anatomy():
+            return treemap_of(answer, overrides)
+        case Validation():
+            return accuracy_of(answer)
+        case _:
+            return answer
 
 
 def timeline_of(

@@ -118,6 +118,7 @@ _SHAPE_FACTS: tuple[tuple[str, str], ...] = (
     ("FFN width", "ffn_width"),
     ("experts", "experts"),
     ("active experts", "experts_active"),
+    ("expert width", "expert_width"),
     ("shared experts", "experts_shared"),
     ("vocabulary", "vocabulary"),
     ("context", "context"),
@@ -129,6 +130,16 @@ def _shape_facts(facts: ModelFacts) -> Iterator[tuple[str, str]]:
         value = getattr(facts, name)
         if value is not None:
             yield title, f"{value:,}" + (" tokens" if name == "context" else "")
+        elif values := facts.varying.get(name):
+            yield title, f"varies by layer: {_counted(values)}"
+
+
+def _counted(values: Sequence[int]) -> str:
+    """'256 in 25, 512 in 5'; what no two layers share one by one."""
+    counts = Counter(values)
+    if len(counts) == len(values):
+        return ", ".join(f"{value:,}" for value in values)
+    return ", ".join(f"{value:,} in {count}" for value, count in counts.items())
 
 
 def _routing(facts: ModelFacts) -> str:

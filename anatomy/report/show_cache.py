@@ -38,7 +38,7 @@ def cache_answer(load: Load, gpus: Sequence[Served]) -> Asked:
             "cache_dtype": load.dtype.name,
             "bytes": load.cache_bytes,
             "token_bytes": load.cache.token_bytes(load.dtype),
-            "state_bytes": load.cache.state_bytes,
+            "state_bytes": load.cache.states_in(load.dtype),
             "weight_bytes": load.weight_bytes,
             "checkpoint": {"format": load.checkpoint, "weight_bytes": load.checkpoint_bytes}
             if load.checkpoint_bytes
@@ -61,8 +61,8 @@ def _facts(load: Load) -> Iterator[tuple[str, str]]:
     beyond = cache.token_bytes(dtype, beyond_windows=True)
     if beyond != grows:
         yield "past windows", f"{format_bytes(beyond)} ({beyond:,} bytes)" if beyond else "nothing more"
-    if cache.state_bytes:
-        yield "states", f"{format_bytes(cache.state_bytes)} a sequence, whatever its length"
+    if states := cache.states_in(dtype):
+        yield "states", f"{format_bytes(states)} a sequence, whatever its length"
     yield "cache", f"{format_bytes(load.cache_bytes)} in {dtype.name}"
     yield "weights", f"{format_bytes(load.weight_bytes)} ({load.weights})"
     if load.checkpoint_bytes:
@@ -216,4 +216,9 @@ def _notes(load: Load) -> Iterator[str]:
     if any(layer.kind == "cross" for layer in cache.layers):
         tokens = "as many as are written" if cache.encoder_tokens is None else f"{cache.encoder_tokens:,}"
         yield f"Cross-attention keeps the encoder's tokens: {tokens} are counted."
+    if cache.fp32_states not in (None, cache.state_bytes):
+        yield (
+            "States take the model's own format, 16 bits above, except those that the class keeps in fp32; of a model "
+            f"loaded in fp32 they take {format_bytes(cache.fp32_states or 0)} a sequence. Caches in 8 or 4 bits leave them alone."
+        )
     yield from cache.notes

@@ -1,6 +1,6 @@
 """What `anatomy show A B --diff` says."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from anatomy.architecture.difference import Change, Difference, Held, TensorChange
@@ -76,14 +76,20 @@ def _components(changes: Sequence[Change]) -> Table:
     )
 
 
-def _tensors(changes: Iterable[TensorChange]) -> Table:
+_SHORT = 48
+"""Longest name that is never broken over lines."""
+
+
+def _tensors(changes: Sequence[TensorChange]) -> Table:
     return Table(
         title="Tensors",
         columns=(
-            Column(name="path", title="name", keep=True),
+            Column(name="path", title="name", keep=max(len(c.path) for c in changes) <= _SHORT),
             Column(name="left", title="first"),
             Column(name="right", title="second"),
-            Column(name="difference", title="parameters", show=signed_count, right=True, keep=True),
+            Column(
+                name="difference", title="parameters", show=signed_count, right=True, keep=True, optional=True
+            ),
         ),
         rows=tuple((c.path, _held(c.left), _held(c.right), c.parameters) for c in changes),
         caption="* stands for the numbers of layers and experts.",

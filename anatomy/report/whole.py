@@ -129,7 +129,8 @@ def _again(plan: Plan, command: str | None) -> Iterator[Block]:
     if command is not None:
         yield Code(title="The command", text=command, language="sh")
     if plan.versions:
-        pinned = " ".join(f"{name}=={version}" for name, version in plan.versions.items())
+        # What follows '+' names a build ('+cpu', '+cu128'), which package indexes do not have under that name.
+        pinned = " ".join(f"{name}=={version.partition('+')[0]}" for name, version in plan.versions.items())
         yield Code(title="With the versions that were rehearsed", text=f"pip install {pinned}", language="sh")
     yield Code(
         title="The complete recipe, for --recipe FILE",

@@ -37,7 +37,9 @@ def load(
     read, with what to do about it.
     """
     found = apply_overrides(_read(reference, revision, headers, progress), overrides or {})
-    return _check_type(found) if found.adapter is None else _with_base(found, found.adapter, progress)
+    return (
+        _check_type(found) if found.adapter is None else _with_base(found, found.adapter, headers, progress)
+    )
 
 
 def _read(reference: str, revision: str | None, headers: bool, progress: hub.Progress | None) -> Blueprint:
@@ -62,8 +64,11 @@ def _read(reference: str, revision: str | None, headers: bool, progress: hub.Pro
     )
 
 
-def _with_base(found: Blueprint, adapter: Adapter, progress: hub.Progress | None) -> Blueprint:
-    """The adapter with its base, where that can be read: a path only if the adapter, too, lies on this machine's disk."""
+def _with_base(found: Blueprint, adapter: Adapter, headers: bool, progress: hub.Progress | None) -> Blueprint:
+    """The adapter with its base, where that can be read: a path only if the adapter, too, lies on this machine's disk.
+
+    With the base's headers, where `headers` are asked for: of many models these say enough, and no class is built.
+    """
     name, revision = adapter.config.get("base_model_name_or_path"), adapter.config.get("revision")
     if not isinstance(name, str) or not name:
         return replace(found, notes=(*found.notes, "The adapter does not say which model it adapts."))
@@ -72,7 +77,7 @@ def _with_base(found: Blueprint, adapter: Adapter, progress: hub.Progress | None
         if not is_path and not hub.is_repo_id(name):
             raise SourceError(f"{brief(name)} is neither a hub id nor a path that exists here.")
         at = revision if isinstance(revision, str) and not is_path else None
-        base = _check_type(_read(name, at, False, progress))
+        base = _check_type(_read(name, at, headers, progress))
         if base.adapter is not None:
             raise SourceError(f"{name} is an adapter itself.")
     except SourceError as error:

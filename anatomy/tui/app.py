@@ -14,9 +14,8 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Footer
 
-from anatomy.api import saved_runs
+from anatomy.api import is_saved_run
 from anatomy.errors import AnatomyError
-from anatomy.planning.settings import settings_in_use
 from anatomy.tui.backstage.link import Backstage
 from anatomy.tui.backstage.requests import Failed, ModelAsked, Reply
 from anatomy.tui.body import Body
@@ -28,7 +27,7 @@ from anatomy.tui.exports import Taken
 from anatomy.tui.gpus.table import GpuTable
 from anatomy.tui.picker import Picker
 from anatomy.tui.recipe.form import RecipeForm
-from anatomy.tui.runs.saved import SavedRun, UnreadRun
+from anatomy.tui.runs.found import FoundRuns
 from anatomy.tui.runs.view import RunsView
 from anatomy.tui.tree.targets import targeted, toggle
 from anatomy.tui.tree.widget import ModuleTree
@@ -73,15 +72,14 @@ class BrowseApp(App[None]):
     ) -> None:
         """`process`: what makes the process behind, given whom it tells."""
         super().__init__()
-        self._model, self._first_run, self._records, self._first_view = model, run, tuple(records), view
+        self._model, self._first_run, self._first_view = model, run, view
         self.backstage = process(self._hear)
         self.conversation = Conversation(self.backstage)
         self.desk: Desk | None = None
         self.left: list[str] = []
         """What is printed once the interface is gone: what was copied."""
         self._pause: Timer | None = None
-        self._runs: dict[str, SavedRun | UnreadRun | None] = {}
-        """Saved runs by file; None for one that is still being read."""
+        self._runs = FoundRuns(records)
 
     def compose(self) -> ComposeResult:
         """The body over the keys."""
@@ -96,11 +94,11 @@ class BrowseApp(App[None]):
     def on_mount(self) -> None:
         """The frame is there; everything else comes when it is known."""
         self.backstage.start()
-        if self._model is None:
-            self.action_open()
-        else:
+        if self._model is not None:
             self.open_model(self._model)
         self.action_view(self._first_view)
+        if self._model is None and self._first_view != "runs":
+            self.action_open()
 
     def on_unmount(self) -> None:
         """What is under way is given up: leaving waits for nothing."""
@@ -155,18 +153,20 @@ class BrowseApp(App[None]):
         match self.conversation.hear(message.reply):
             case ModelKnown(value=Failed() as failure):
                 self.body.show_model(None)
-                self.notify(failure.message, title="This model cannot be shown", severity="error", timeout=20)
+                self.notify(
+                    failure.message,
+                    title="This model cannot be shown",
+                    severity="error",
+                    timeout=20,
+                    markup=False,
+                )
             case ModelKnown(value=anatomy):
                 self.body.show_model(anatomy)  # type: ignore[arg-type]
             case RunKnown():
                 gc.freeze()  # a plan's many objects stay: looking through them for garbage would hold up the keys
             case RecordKnown(path=path, value=value):
-                self._runs[path] = (
-                    UnreadRun(path=path, message=value.message, hint=value.hint or "")
-                    if isinstance(value, Failed)
-                    else value
-                )
-                self._show_runs()
+                self._runs.learn(path, value)
+                self.body.show_runs(self._runs.read, self._runs.unread)
         self._tell()
 
     # --- what is seen
@@ -181,16 +181,9 @@ class BrowseApp(App[None]):
             self.body.show_pins(self.desk)
 
     def _find_runs(self) -> None:
-        """Read the saved runs that were named, and those in this folder, one after the other."""
-        for path in (*self._records, *saved_runs(Path())):
-            if str(path) not in self._runs:
-                self._runs[str(path)] = None
-                self.conversation.open_record(str(path))
-        self._show_runs()
-
-    def _show_runs(self) -> None:
-        read = [run for run in self._runs.values() if run is not None]
-        self.body.show_runs(read, (path for path, run in self._runs.items() if run is None))
+        for path in self._runs.look():
+            self.conversation.open_record(path)
+        self.body.show_runs(self._runs.read, self._runs.unread)
 
     # --- what widgets say
 
@@ -205,7 +198,7 @@ class BrowseApp(App[None]):
                 message.tree.outline, message.row, recipe.target_modules, () if plan is None else plan.targets
             )
         except AnatomyError as error:
-            self.notify(error.message, severity="warning")
+            self.notify(error.message, severity="warning", markup=False)
             return
         message.tree.set_targets(targeted(message.tree.outline, targets))  # until there is an answer
         self.change("target_modules", targets)
@@ -244,12 +237,10 @@ class BrowseApp(App[None]):
     @on(RunsView.Recalled)
     def _run_recalled(self, message: RunsView.Recalled) -> None:
         saved = self._runs.get(message.path)
-        if self.desk is None or not isinstance(saved, SavedRun):
+        if self.desk is None or saved is None:
             self.notify("Open a model first (O): a saved run has a recipe, and no model.", severity="warning")
             return
-        self.take(
-            Run(recipe=saved.recipe, chosen=frozenset(settings_in_use(saved.recipe)), gpu=self.desk.run.gpu)
-        )
+        self.take(Run.as_it_was(saved.recipe, self.desk.run.gpu))
 
     # --- keys
 
@@ -276,7 +267,11 @@ class BrowseApp(App[None]):
         """Another model."""
 
         def opened(reference: str | None) -> None:
-            if reference:
+            if reference and is_saved_run(Path(reference)):
+                self._runs.name(Path(reference))
+                self.action_view("runs")
+                self.body.point_to_run(reference)
+            elif reference:
                 self.open_model(ModelAsked(reference=reference))
 
         self.push_screen(Picker(), opened)

@@ -9,6 +9,8 @@ from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Static
 
 from anatomy.architecture.anatomy import Anatomy
+from anatomy.memory.allocator import replay
+from anatomy.memory.timeline import Mark, Phase, Timeline
 from anatomy.planning.plan import Plan
 from anatomy.tui.backstage.requests import Planned
 from anatomy.tui.compare.view import CompareView
@@ -26,6 +28,7 @@ from anatomy.tui.views import answer_of, card_of, headline, menu
 
 _FIRST = {"model": "ModuleTree", "memory": "MemoryChart", "gpus": "", "compare": "", "runs": ""}
 """View -> the widget in it that gets the keys; '' for itself."""
+_NO_RUN = replay(Timeline(blocks=(), trace=(), marks=(Mark(at=0, phase=Phase.LOAD, step=0),)))
 
 
 class Body(Vertical):
@@ -101,9 +104,13 @@ class Body(Vertical):
         self.query_one(f"#{name} {_FIRST[name]}".removesuffix(" "), Widget).focus()
 
     def wait_for_model(self) -> None:
-        """Another model is being built."""
+        """Another model is being built: what is known of the one before is not shown beside its name."""
         self.query_one(ModulePane).loading = True
+        self.modules.clear()
         self.query_one(Details).clear()
+        if self._seen is not None:
+            self._seen = None
+            self.query_one(MemoryView).show(_NO_RUN)
 
     def show_model(self, anatomy: Anatomy | None) -> None:
         """A model's modules; None where there are none to be shown."""
@@ -148,6 +155,10 @@ class Body(Vertical):
         """Saved runs, and which are still being read."""
         first = next(iter(unread), None)
         self.query_one(RunsView).show(runs, progress=f"reading {first}" if first else "")
+
+    def point_to_run(self, path: str) -> None:
+        """Put the cursor on a saved run, as soon as it is read."""
+        self.query_one(RunsView).select(path)
 
     def refuse(self, name: str, message: str) -> None:
         """Say under a setting why it cannot be."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from anatomy.planning.fit import Fit
-from anatomy.planning.settings import make_recipe
+from anatomy.planning.settings import make_recipe, settings_in_use
 from anatomy.report.plan import run_line
 from anatomy.training.recipe import Recipe
 from anatomy.tui.backstage.requests import Failed, ModelAsked, Planned, Rehearse
@@ -31,6 +31,11 @@ class Run:
     """Settings that someone chose; the others may give way to what the model can run."""
     gpu: str | None = None
     """The GPU whose kernels are rehearsed, and which it has to fit; None for every one of the catalog."""
+
+    @classmethod
+    def as_it_was(cls, recipe: Recipe, gpu: str | None) -> "Run":
+        """A run of the past: nothing of its recipe may give way."""
+        return cls(recipe=recipe, chosen=frozenset(settings_in_use(recipe)), gpu=gpu)
 
     @property
     def key(self) -> Hashable:

@@ -27,7 +27,7 @@ class Exporting(ModalScreen[None]):
     DEFAULT_CSS = """
     Exporting { align: center middle; }
     Exporting > Vertical { width: 60; height: auto; border: round $primary; background: $surface; padding: 0 1; }
-    Exporting OptionList { height: auto; border: none; }
+    Exporting OptionList, Exporting OptionList:focus { height: auto; border: none; }
     Exporting #file { display: none; }
     Exporting.-naming #file { display: block; }
     Exporting #said { color: $text-error; height: auto; }

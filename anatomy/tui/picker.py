@@ -29,7 +29,7 @@ class Picker(ModalScreen[str | None]):
     DEFAULT_CSS = """
     Picker { align: center middle; }
     Picker > Vertical { width: 90%; max-width: 90; height: 80%; border: round $primary; background: $surface; padding: 0 1; }
-    Picker OptionList { height: 1fr; border: none; }
+    Picker OptionList, Picker OptionList:focus { height: 1fr; border: none; }
     Picker Label { color: $text-muted; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

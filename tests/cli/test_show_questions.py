@@ -75,6 +75,28 @@ def test_an_unknown_format_of_a_cache_is_refused(run, tiny_llama):
     assert "int4" in err
 
 
+@pytest.mark.parametrize(("name", "real"), [("float32", "fp32"), ("bfloat16", "bf16")])
+def test_states_take_the_model_s_format(run, tmp_path, name, real):
+    """Of Mamba: convolutions' in the model's, the others in fp32 whatever that is; beside a cache that is really filled."""
+    import torch
+    from transformers import MambaConfig, MambaForCausalLM
+
+    config = MambaConfig(vocab_size=64, hidden_size=32, num_hidden_layers=2, state_size=4)
+    config.architectures = ["MambaForCausalLM"]
+    config.save_pretrained(tmp_path)
+    model = MambaForCausalLM(config).to(getattr(torch, name)).eval()
+    with torch.no_grad():
+        layers = model(torch.ones((1, 8), dtype=torch.long), use_cache=True).cache_params.layers
+    states = [
+        s for one in layers for n in ("conv_states", "recurrent_states") for s in getattr(one, n).values()
+    ]
+    code, out, _ = run("show", tmp_path, "--kv-cache", "--cache-dtype", real, "--json")
+    answer = json.loads(out)["kv_cache"]
+    rows = {row["cache_dtype"]: row["bytes"] for row in answer["by_dtype"]}
+    held = sum(state.numel() * state.element_size() for state in states)
+    assert (code, rows[real], answer["state_bytes"], answer["bytes"]) == (0, held, held, held)
+
+
 @pytest.fixture
 def deeper(tiny_llama, tmp_path):
     """The tiny model with a third layer."""
@@ -205,3 +227,25 @@ def test_a_broken_tokenizer_keeps_no_model_from_being_shown(run, tiny_llama):
     code, _, err = run("show", tiny_llama, "--tokenizer")
     assert code != 0
     assert "tokenizer.json" in err
+
+
+def test_a_sound_is_heard_as_the_checkpoints_extractor_makes_it(run, tmp_path):
+    """Speech2Text with 40 mel bins instead of 80: 30 s are 3,000 frames, of which two convolutions leave a quarter."""
+    config = {
+        "model_type": "speech_to_text", "architectures": ["Speech2TextForConditionalGeneration"], "vocab_size": 64,
+        "d_model": 32, "encoder_layers": 1, "decoder_layers": 2, "encoder_attention_heads": 4,
+        "decoder_attention_heads": 4, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "input_feat_per_channel": 40,
+        "conv_channels": 16, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1,
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    settings = {
+        "feature_extractor_type": "Speech2TextFeatureExtractor",
+        "feature_size": 40,
+        "num_mel_bins": 40,
+    }
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    code, out, err = run("show", tmp_path, "--kv-cache", "--context", "10", "--json")
+    assert (code, err) == (0, "")
+    cache = json.loads(out)["kv_cache"]
+    assert cache["encoder_tokens"] == 750
+    assert cache["bytes"] == 2 * (2 * 2 * 32) * (10 + 750)

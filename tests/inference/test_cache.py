@@ -1,5 +1,7 @@
 """Bytes of a cache by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from anatomy.inference.cache import BY_NAME, KvCache, LayerCache
@@ -23,6 +25,14 @@ def test_states_do_not_grow_and_take_no_other_format():
     assert MIXED.bytes_for(0, 3, BF16) == 21
     assert MIXED.bytes_for(8, 3, BF16) == 3 * (8 * 240 + 7)
     assert MIXED.bytes_for(8, 3, BY_NAME["fp8"]) == 3 * (8 * 120 + 7)
+
+
+def test_states_of_a_model_in_fp32_are_those_of_that_model():
+    """They take the model's format, never the cache's: 8-bit caches have a 16-bit model's."""
+    wide = replace(MIXED, fp32_states=12)
+    assert [wide.states_in(BY_NAME[name]) for name in ("fp32", "bf16", "fp8")] == [12, 7, 7]
+    assert wide.bytes_for(8, 3, BY_NAME["fp32"]) == 3 * (8 * 480 + 12)
+    assert MIXED.states_in(BY_NAME["fp32"]) == 7
 
 
 def test_reach_adds_windows():

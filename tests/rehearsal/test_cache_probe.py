@@ -8,6 +8,7 @@ from anatomy.architecture.skeleton import build_skeleton
 from anatomy.blueprint import Blueprint, Origin
 from anatomy.errors import ArchitectureError
 from anatomy.inference.cache import BY_NAME
+from anatomy.rehearsal.cache_inputs import TOKENS, passes
 from anatomy.rehearsal.cache_probe import kv_cache_of
 from anatomy.source import catalog
 
@@ -159,3 +160,120 @@ def test_tokens_of_the_models_own_are_not_taken_for_the_texts():
 def test_what_writes_no_text_keeps_no_cache(model):
     with pytest.raises(ArchitectureError, match="keeps no cache"):
         kv_cache_of(skeleton_of(model))
+
+
+AUDIO = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
+DEPTHS = {
+    "encoder_layers": 1,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+}
+WIDTHS = {"encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
+BERT = {**TINY, "num_attention_heads": 4, "pad_token_id": 0, "is_decoder": True}
+BESIDE_TEXT = {
+    "speech_to_text": {
+        **AUDIO, **DEPTHS, **WIDTHS, "vocab_size": 64, "d_model": 32, "input_channels": 1, "conv_channels": 16,
+        "architectures": ["Speech2TextForConditionalGeneration"],
+    },
+    "moonshine": {
+        **AUDIO, "vocab_size": 64, "hidden_size": 32, "intermediate_size": 32, "encoder_num_hidden_layers": 1,
+        "decoder_num_hidden_layers": 2, "encoder_num_attention_heads": 4, "decoder_num_attention_heads": 4,
+        "architectures": ["MoonshineForConditionalGeneration"],
+    },
+    "seamless_m4t": {
+        **AUDIO, **DEPTHS, **WIDTHS, "vocab_size": 64, "hidden_size": 32, "speech_encoder_layers": 1,
+        "speech_encoder_attention_heads": 4, "speech_encoder_intermediate_size": 32,
+        "architectures": ["SeamlessM4TForSpeechToText"],
+    },
+    "speecht5": {
+        **AUDIO, **DEPTHS, **WIDTHS, "vocab_size": 64, "hidden_size": 32, "conv_dim": [16] * 7,
+        "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4, "architectures": ["SpeechT5ForSpeechToText"],
+    },
+    "kyutai_speech_to_text": {
+        **TINY, **HEADS, "num_key_value_heads": 4, "head_dim": 8, "ffn_dim": 48, "codebook_vocab_size": 65,
+        "num_codebooks": 4, "sliding_window": 16, "audio_pad_token_id": 64, "audio_bos_token_id": 63, "architectures": ["KyutaiSpeechToTextForConditionalGeneration"],
+    },
+    "big_bird": {**BERT, "architectures": ["BigBirdForCausalLM"], "attention_type": "original_full"},
+    "rembert": {**BERT, "architectures": ["RemBertForCausalLM"], "input_embedding_size": 16},
+    "roformer": {**BERT, "architectures": ["RoFormerForCausalLM"]},
+    "megatron-bert": {**BERT, "architectures": ["MegatronBertForCausalLM"]},
+    "pix2struct": {
+        "text_config": {"vocab_size": 64, "hidden_size": 32, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 4},
+        "vision_config": {"hidden_size": 32, "d_ff": 32, "d_kv": 8, "num_hidden_layers": 1, "num_attention_heads": 4},
+        "architectures": ["Pix2StructForConditionalGeneration"],
+    },
+}  # fmt: skip
+
+
+def _real(skeleton):
+    """The class with random weights."""
+    torch.manual_seed(0)
+    return type(skeleton.model)(skeleton.config).eval()
+
+
+def _on_the_cpu(model, tokens):
+    """A pass over the same sound or picture and as many tokens as asked."""
+    (*_, ran) = passes(model)
+    name = "decoder_input_ids" if model.config.is_encoder_decoder else "input_ids"
+    ids = ran.batch[name].repeat(1, tokens // TOKENS, *[1] * (ran.batch[name].dim() - 2))
+    batch = {key: value for key, value in ran.batch.items() if key not in ("attention_mask", name)}
+    if model.config.is_encoder_decoder:
+        batch |= {key: value for key, value in ran.batch.items() if key == "attention_mask"}
+    with torch.no_grad():
+        return model(**batch, **{name: ids}, use_cache=True)
+
+
+@pytest.mark.parametrize("model_type", BESIDE_TEXT)
+def test_a_real_cache_of_what_reads_sound_or_pictures_or_needs_a_mask(model_type):
+    skeleton = skeleton_of({"model_type": model_type, **BESIDE_TEXT[model_type]}, dtype="float32")
+    cache = kv_cache_of(skeleton)
+    model = _real(skeleton)
+    for tokens in (8, 24):
+        real = _on_the_cpu(model, tokens).past_key_values
+        held = sum(tensor.numel() * tensor.element_size() for tensor in tensors(real))
+        windows = (layer for layer in cache.layers if layer.window is not None)
+        full_windows = sum(4 * layer.token_elements for layer in windows if layer.window <= tokens)
+        assert cache.bytes_for(tokens, 1, BY_NAME["fp32"]) == held + full_windows
+    crossed = [layer for layer in cache.layers if layer.kind == "cross"]
+    assert bool(crossed) == bool(cache.encoder_tokens) == any("The encoder's" in note for note in cache.notes)
+
+
+def test_states_that_a_class_returns():
+    """RWKV keeps five numbers for each channel and layer, whatever the context (arXiv:2305.13048, appendix D)."""
+    config = {"model_type": "rwkv", "architectures": ["RwkvForCausalLM"], "vocab_size": 64, "hidden_size": 32}
+    skeleton = skeleton_of({**config, "num_hidden_layers": 3, "context_length": 32}, dtype="float32")
+    cache = kv_cache_of(skeleton)
+    out = _on_the_cpu(_real(skeleton), 24)
+    assert cache.state_bytes == sum(t.numel() * t.element_size() for t in out.state) == 3 * 5 * 32 * 4
+    assert cache.bytes_for(1, 1, BY_NAME["fp32"]) == cache.bytes_for(100, 1, BY_NAME["fp32"])
+
+
+@pytest.mark.parametrize("tokens", [8, 24])
+def test_states_that_stay_in_modules(tokens):
+    """Griffin: two recurrent blocks, then one of local attention (arXiv:2402.19427, section 2.3)."""
+    config = {
+        **TINY, "model_type": "recurrent_gemma", "architectures": ["RecurrentGemmaForCausalLM"], "pad_token_id": 0,
+        "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 1, "lru_width": 32, "head_dim": 8,
+        "attention_window_size": 16,
+    }  # fmt: skip
+    skeleton = skeleton_of(config, dtype="float32")
+    cache = kv_cache_of(skeleton)
+    assert [layer.kind for layer in cache.layers] == ["state", "state", "sliding"]
+    model = _real(skeleton)
+    real = transformers.DynamicCache(config=skeleton.config)
+    with torch.no_grad():
+        model(input_ids=torch.ones((1, tokens), dtype=torch.long), use_cache=True, past_key_values=real)
+    blocks = [layer.temporal_block for layer in model.model.layers[:2]]
+    states = [state for block in blocks for state in (block.conv1d_state, block.rg_lru.recurrent_states)]
+    held = sum(tensor.numel() * tensor.element_size() for tensor in (*states, *tensors(real)))
+    assert held + (4 * 2 * 8 if tokens > 16 else 0) == cache.bytes_for(tokens, 1, BY_NAME["fp32"])
+
+
+def test_a_decoder_that_is_not_used_as_one_keeps_no_cache():
+    """transformers' BERTs write token by token where their config says is_decoder."""
+    skeleton = skeleton_of(
+        {**BERT, "model_type": "roformer", "is_decoder": False, "architectures": ["RoFormerForCausalLM"]}
+    )
+    with pytest.raises(ArchitectureError, match="RoFormerForCausalLM keeps no cache"):
+        kv_cache_of(skeleton)

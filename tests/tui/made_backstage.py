@@ -129,6 +129,10 @@ class Session:
         return self.app.desk
 
     @property
+    def desk_or_none(self) -> Any:
+        return self.app.desk
+
+    @property
     def body(self) -> Body:
         return self.app.body
 

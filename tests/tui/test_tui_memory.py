@@ -12,9 +12,9 @@ from textual.widgets import Footer, Static
 from anatomy.memory.alive import alive_at
 from anatomy.memory.allocator import Replay, replay
 from anatomy.memory.timeline import Mark, Phase, Timeline
+from anatomy.render.picture import GUTTER
 from anatomy.tui.memory.alive import AliveList
 from anatomy.tui.memory.chart import MemoryChart
-from anatomy.tui.memory.picture import GUTTER
 from anatomy.tui.memory.view import EMPTY, NOTHING, MemoryView
 
 RUN = replay(small_run())

@@ -9,10 +9,9 @@ from anatomy.memory.allocator import Replay, replay
 from anatomy.memory.footprint import footprint
 from anatomy.memory.levels import CATEGORIES, levels, sampled
 from anatomy.memory.timeline import Block, Category, Mark, Phase, Timeline
+from anatomy.render.axes import phase_labels, ticks, unit_of
 from anatomy.render.palette import CATEGORY_LETTERS
-from anatomy.report.scene import Scene, scene
-from anatomy.tui.memory.axes import phase_labels, ticks, unit_of
-from anatomy.tui.memory.picture import (
+from anatomy.render.picture import (
     ABOVE,
     BELOW,
     CAPACITY,
@@ -26,6 +25,7 @@ from anatomy.tui.memory.picture import (
     picture,
     with_cursor,
 )
+from anatomy.report.scene import Scene, scene
 
 RUN = replay(small_run())
 LETTERS = set(CATEGORY_LETTERS.values())

@@ -63,7 +63,7 @@ class Treemap:
     def words(self) -> str:
         """The picture in a sentence."""
         name, most = max(self.by_component, key=lambda part: part[1], default=("", 0))
-        share = f"; most of them, {100 * most / self.total:.0f} %, in {name}" if self.total else ""
+        share = f"; the largest part, {100 * most / self.total:.0f} %, is {name}" if self.total else ""
         return f"{format_count(self.total)} parameters by module{share}."
 
     def to_dict(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ class AnswerPanel(VerticalScroll):
     """Whether it fits, what it needs, where the peak is and what it is made of."""
 
     DEFAULT_CSS = """
-    AnswerPanel { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
+    AnswerPanel { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
     AnswerPanel > Static { width: 100%; height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -41,7 +41,9 @@ class PickList(ModalScreen[Picked]):
     PickList Input, PickList Input:focus {
         border: none; height: 1; padding: 0 1; margin: 0 0 1 0; background: $boost;
     }
-    PickList OptionList { border: none; height: auto; max-height: 100%; background: $surface; padding: 0; }
+    PickList OptionList, PickList OptionList:focus {
+        border: none; height: auto; max-height: 100%; background: $surface; padding: 0;
+    }
     PickList Label { text-style: bold; width: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -91,6 +91,8 @@ class RunsView(Container):
         self._drawn = False
         self._runs: tuple[SavedRun | UnreadRun, ...] = ()
         self._progress = ""
+        self._wanted = ""
+        """The file of a run that is to have the cursor once it is there."""
 
     def compose(self) -> ComposeResult:
         yield Static("", id="state", markup=False)
@@ -106,7 +108,7 @@ class RunsView(Container):
         """Show runs. `progress`: which file is being read, while some are."""
         path = self.selected.path if self._drawn and self.selected is not None else None
         self._runs, self._progress = tuple(runs), progress
-        self._fill(path)
+        self._fill(self._wanted if any(run.path == self._wanted for run in self._runs) else path)
 
     def focus(self, scroll_visible: bool = True) -> "RunsView":
         """The list gets the keys."""
@@ -114,8 +116,9 @@ class RunsView(Container):
         return self
 
     def select(self, path: str) -> None:
-        """Put the cursor on the run of a file."""
+        """Put the cursor on the run of a file; where it is still to come, once it is there."""
         paths = [run.path for run in self._runs]
+        self._wanted = "" if path in paths else path
         if path in paths:
             self.query_one(List).move_cursor(row=paths.index(path), animate=False)
 
@@ -123,7 +126,7 @@ class RunsView(Container):
     def selected(self) -> SavedRun | UnreadRun | None:
         """The run with the cursor."""
         row = self.query_one(List).cursor_row
-        return self._runs[row] if row < len(self._runs) else None
+        return self._runs[row] if 0 <= row < len(self._runs) else None
 
     def _fill(self, path: str | None = None) -> None:
         if not self._drawn:

@@ -8,6 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from anatomy.architecture.anatomy import Anatomy
+from anatomy.architecture.tied import TiedGroup
 from anatomy.planning.modules import ModuleShare
 from anatomy.tui.tree import messages
 from anatomy.tui.tree.columns import Cell, Layout, Painter, layout
@@ -57,21 +58,29 @@ class ModuleTree(Lines):
         self.marker = Marker(outline=self.view.outline)
         self.query_text = ""
         """What `n` and `N` look for."""
+        self._left = ""
+        """The path of the row that had the cursor before `clear`."""
         self._heavy = -1
         self._of_parent = False
         self._told: Row | None = None
         self._layout = layout(0)
         if anatomy is not None:
-            self._take(anatomy, outline_of(anatomy))
+            self._take(outline_of(anatomy), anatomy.tied)
 
     # What is shown.
 
     def set_anatomy(self, anatomy: Anatomy, outline: Outline | None = None) -> None:
         """Show another model; a plan's shares are gone. `outline`: where it was made elsewhere, e.g. in a thread."""
-        path = self.row.path if self.rows else ""
-        self._take(anatomy, outline or outline_of(anatomy))
+        path = self.row.path if self.rows else self._left
+        self._take(outline or outline_of(anatomy), anatomy.tied)
         item = self.view.outline.modules.get(path) if path else None
         self._refresh_rows(self.view.visible(item) if item is not None else 0)
+
+    def clear(self) -> None:
+        """Show nothing; the next model has the cursor where this one had it."""
+        self._left = self.row.path if self.rows else self._left
+        self._take(Outline(title=""))
+        self.repaint()
 
     def set_shares(self, modules: Mapping[str, ModuleShare] | None) -> None:
         """Mark the rows by a plan's modules, or by none."""
@@ -91,9 +100,9 @@ class ModuleTree(Lines):
         """The row under the cursor."""
         return self.view.row(self.rows[self.at])
 
-    def _take(self, anatomy: Anatomy, outline: Outline) -> None:
+    def _take(self, outline: Outline, tied: tuple[TiedGroup, ...] = ()) -> None:
         self.view = View(outline)
-        self.marker = Marker(outline=outline, tied=tied_items(outline, anatomy.tied) if anatomy.tied else {})
+        self.marker = Marker(outline=outline, tied=tied_items(outline, tied) if tied else {})
         self.rows, self.at, self._heavy, self._told = self.view.rows(), 0, -1, None
 
     def _mark(self, shares: Shares | None, targets: frozenset[int] | None) -> None:

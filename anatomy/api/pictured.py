@@ -1,0 +1,53 @@
+"""Answers as pictures."""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from anatomy.errors import AnatomyError
+
+if TYPE_CHECKING:
+    from anatomy.architecture.anatomy import Anatomy
+    from anatomy.planning.compare import Comparison
+    from anatomy.planning.plan import Plan
+    from anatomy.report.charts import Chart
+    from anatomy.validation.scores import Validation
+
+
+def check_plot(path: str) -> None:
+    """Before the work: raises AnatomyError when `plot` does not know what a file of this name would be, or cannot
+    draw."""
+    from anatomy.plots import form_of
+
+    form_of(path)
+    if find_spec("matplotlib") is None:
+        raise AnatomyError(
+            "A picture is drawn by matplotlib, which is not installed.", hint="pip install matplotlib"
+        )
+
+
+def plot(
+    answer: "Plan | Comparison | Anatomy | Validation | Chart",
+    path: str,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+) -> None:
+    """Draw an answer: of a plan the step of its peak, of a comparison the peak of each run, of a model where its
+    parameters are, of a validation what was predicted against what was measured; or a chart that
+    `anatomy.report.charts_of` made.
+
+    `path`: ends in .png, .svg or .pdf. `overrides`: what was set in a model's config by hand, for the title. Raises
+    AnatomyError for any other ending, for a file that cannot be written, and where there is nothing to draw.
+    """
+    from pathlib import Path
+
+    from anatomy.plots import form_of, picture
+    from anatomy.report.charts_of import chart_of
+
+    content = picture(chart_of(answer, overrides), form_of(path))
+    try:
+        Path(path).write_bytes(content)
+    except OSError as error:
+        raise AnatomyError(
+            f"{path} cannot be written: {error.strerror}.", hint="draw into another file"
+        ) from error
