@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from anatomy.cli.axis_options import axes_from_flags, axis_options
-from anatomy.cli.completion import complete_gpu
+from anatomy.cli.completion import complete_gpu, complete_model
 from anatomy.cli.config_options import check_model, config_from_flags, of_the_run
 from anatomy.cli.files import check_files
 from anatomy.cli.options import GroupedCommand, model_options, output_options, plot_option
@@ -16,7 +16,7 @@ from anatomy.render import Format
 
 
 @click.command("compare", cls=GroupedCommand, epilog="MODEL: a model hub's id, a folder or a config.json.")
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=complete_model)
 @axis_options
 @recipe_options
 @click.option(
