@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from anatomy.cli.completion import complete_gpu, complete_model
 from anatomy.cli.config_options import config_from_flags
 from anatomy.cli.options import GroupedCommand, model_options, parse_overrides
 from anatomy.cli.recipe_options import recipe_from_flags, recipe_options
@@ -20,9 +21,14 @@ from anatomy.planning.command import as_typed, plan_arguments
     epilog="MODEL: a model hub's id, a folder, a config.json, or a run that `anatomy profile --save` kept. "
     "Without MODEL there is a list to choose from.",
 )
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=complete_model)
 @recipe_options
-@click.option("--gpu", metavar="NAME", help="Begin with this GPU; `anatomy gpus` lists them.")
+@click.option(
+    "--gpu",
+    metavar="NAME",
+    shell_complete=complete_gpu,
+    help="Begin with this GPU; `anatomy gpus` lists them.",
+)
 @model_options
 def command(
     model: str | None,

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from anatomy.cli.axis_options import axes_from_flags, axis_options
+from anatomy.cli.completion import complete_gpu, complete_model
 from anatomy.cli.config_options import check_model, config_from_flags, of_the_run
 from anatomy.cli.files import check_files
 from anatomy.cli.options import GroupedCommand, model_options, output_options, plot_option
@@ -15,10 +16,15 @@ from anatomy.render import Format
 
 
 @click.command("compare", cls=GroupedCommand, epilog="MODEL: a model hub's id, a folder or a config.json.")
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=complete_model)
 @axis_options
 @recipe_options
-@click.option("--gpu", metavar="NAME", help="Say what fits on this GPU; `anatomy gpus` lists them.")
+@click.option(
+    "--gpu",
+    metavar="NAME",
+    shell_complete=complete_gpu,
+    help="Say what fits on this GPU; `anatomy gpus` lists them.",
+)
 @click.option("--check", is_flag=True, help="With --gpu: exit with 1 when none of the runs fits.")
 @model_options
 @plot_option("what each run has in use at its peak")

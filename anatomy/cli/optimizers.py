@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from anatomy.cli.completion import complete_model
 from anatomy.cli.options import GroupedCommand, model_options, output_options, parse_overrides
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
@@ -15,7 +16,7 @@ from anatomy.render import Format
     cls=GroupedCommand,
     epilog="MODEL: as for `anatomy plan`; some blocks of a Llama when left out.",
 )
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=complete_model)
 @click.option("--only", metavar="NAMES", help="Some of them, with commas: adamw_torch,adamw_8bit,lomo.")
 @model_options
 @output_options

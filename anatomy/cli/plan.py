@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from anatomy.cli.completion import complete_gpu, complete_model
 from anatomy.cli.config_options import as_toml, check_model, config_from_flags, of_the_run
 from anatomy.cli.files import check_files
 from anatomy.cli.options import GroupedCommand, model_options, output_options, plot_option
@@ -20,10 +21,15 @@ from anatomy.render import Format
     epilog="MODEL: a model hub's id, a folder or a config.json. "
     "FILE.py:NAME runs that file of your own: NAME() returns a torch.nn.Module, inputs() the arguments of a step.",
 )
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=complete_model)
 @recipe_options
 @click.option("--print-recipe", is_flag=True, help="Print the complete recipe as TOML, and stop.")
-@click.option("--gpu", metavar="NAME", help="Plan for this GPU alone; `anatomy gpus` lists them.")
+@click.option(
+    "--gpu",
+    metavar="NAME",
+    shell_complete=complete_gpu,
+    help="Plan for this GPU alone; `anatomy gpus` lists them.",
+)
 @click.option(
     "--export",
     metavar="FILE",

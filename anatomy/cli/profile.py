@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from anatomy.cli.completion import complete_model
 from anatomy.cli.config_options import check_model, config_from_flags, of_the_run
 from anatomy.cli.files import check_files
 from anatomy.cli.options import GroupedCommand, model_options, output_options
@@ -23,7 +24,7 @@ _WITH_OPEN = frozenset(
 
 
 @click.command("profile", cls=GroupedCommand, epilog="MODEL: a model hub's id, a folder or a config.json.")
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=complete_model)
 @recipe_options
 @click.option(
     "--weights", is_flag=True, help="Load the checkpoint's weights; random ones take the same memory."

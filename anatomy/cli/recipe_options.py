@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from anatomy.cli.adapter_options import adapter_settings
+from anatomy.cli.completion import complete_optimizer
 from anatomy.cli.config_options import config_from_flags
 from anatomy.errors import RecipeError, SourceError
 from anatomy.planning.reading import Reading
@@ -131,7 +132,15 @@ def recipe_options(function: Function) -> Function:
     """All of them."""
     options: list[Callable[[Any], Any]] = []
     for name, text in _VALUES.items():
-        options.append(click.option(_flag(name), name, type=_TYPES.get(name), help=text + _default(name)))
+        options.append(
+            click.option(
+                _flag(name),
+                name,
+                type=_TYPES.get(name),
+                help=text + _default(name),
+                shell_complete=complete_optimizer if name == "optimizer" else None,
+            )
+        )
     for name, text in _SWITCHES.items():
         flags = f"{_flag(name)}/{_flag(name).replace('--', '--no-', 1)}"
         options.append(click.option(flags, name, default=None, help=text + _default(name)))

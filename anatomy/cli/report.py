@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anatomy.cli.axis_options import AXES, axes_from_flags, axis_options, flag_of, listed
+from anatomy.cli.completion import complete_gpu, complete_model
 from anatomy.cli.config_options import check_model, config_from_flags, of_the_run
 from anatomy.cli.files import check_files
 from anatomy.cli.options import GroupedCommand, model_options, output_options
@@ -53,13 +54,18 @@ def repeated(args: Sequence[str]) -> Iterator[str]:
     epilog="MODEL: a model hub's id, a folder, a config.json, FILE.py:NAME, or a run that `anatomy profile --save` kept. "
     "FILE.md has its pictures beside it; FILE.html is one file that needs no network.",
 )
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=complete_model)
 @click.option("--sections", metavar="A,B", callback=listed, help="These sections alone, in this order.")
 @click.option("--compare", is_flag=True, help="Report on the runs of `anatomy compare`.")
 @click.option("--validation", metavar="DIR", help="Report on the records in DIR, predicted again.")
 @axis_options
 @recipe_options
-@click.option("--gpu", metavar="NAME", help="Plan for this GPU alone; `anatomy gpus` lists them.")
+@click.option(
+    "--gpu",
+    metavar="NAME",
+    shell_complete=complete_gpu,
+    help="Plan for this GPU alone; `anatomy gpus` lists them.",
+)
 @click.option(
     "--inputs", metavar="NAME", help="Of FILE.py:NAME: the file's function that gives a step's arguments."
 )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from anatomy.cli.completion import complete_model
 from anatomy.cli.files import check_files
 from anatomy.cli.options import GroupedCommand, model_options, output_options, parse_overrides, plot_option
 from anatomy.cli.output import answer, chosen_format
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     "repository of GGUF files name one: organisation/name:FILE.gguf, or by a word in its name, organisation/name:Q4_K_M. "
     "FILE.py:NAME runs that file of your own, and shows the torch.nn.Module that NAME() returns.",
 )
-@click.argument("model")
+@click.argument("model", shell_complete=complete_model)
 @click.argument("other", required=False)
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Levels of the module tree to show.")
 @click.option(
