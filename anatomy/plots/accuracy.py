@@ -121,6 +121,5 @@ def _name_the_worst(points: Sequence[Point], axes: Axes, size: int) -> None:
             xytext=(5, 3),
             textcoords="offset points",
             fontsize=8,
-            zorder=4,
-            bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.85, "linewidth": 0},
+            zorder=2,  # below the marks: none may be hidden
         )
