@@ -15,7 +15,7 @@ from families import make, tiny_recipe
 from anatomy.errors import RehearsalError
 from anatomy.memory.allocator import replay
 from anatomy.rehearsal.cuda import Target
-from anatomy.rehearsal.loops import turns
+from anatomy.rehearsal.loops import lstm, turns
 from anatomy.rehearsal.loops.table import TOKEN_LOOPS
 from anatomy.rehearsal.rehearse import Rehearsal, rehearse
 from anatomy.training.recipe import Recipe
@@ -153,10 +153,12 @@ def test_every_row_is_a_function_with_such_a_loop() -> None:
         inspect.getsource(import_module(f"transformers.models.{kind}.modeling_{kind}"))
         for kind in (*MODELS, "jamba", "falcon_mamba", "zamba")
     ]
+    sources.append(inspect.getsource(lstm))
     for name, loop in TOKEN_LOOPS.items():
         where = [source for source in sources if f"def {name}(" in source]
         assert where, name
-        assert all(f" {loop.appends or loop.carries} = " in source for source in where)
+        links = [f" {loop.appends or loop.carries}{form}" for form in (" = ", ": list[Tensor] = ")]
+        assert all(any(link in source for link in links) for source in where)
     assert all(any(f"def {name}(" in source for name in TOKEN_LOOPS) for source in sources)
 
 

@@ -1,6 +1,6 @@
 """The loops over tokens that transformers runs in Python where no kernel does.
 
-A row is a function of transformers' modeling files with a loop `for t in range(length)`, one turn a token. Every turn does
+A row is a function of transformers' modeling files, or one that stands for torch's own (`lstm`), with a loop `for t in range(length)`, one turn a token. Every turn does
 the same work on tensors of the same sizes; that is checked while it is rehearsed (see `turns`), not believed.
 """
 
@@ -17,6 +17,8 @@ class TokenLoop:
     """What would run another in its place, where that is not said elsewhere (see kernels/recurrent/fused)."""
     appends: str = ""
     """A list to which every turn appends a tensor..."""
+    may_save: bool = False
+    """(which the next turn may save for backward, so that it outlives the list)..."""
     carries: str = ""
     """...or a tensor that every turn makes anew of the one before, and that no turn saves which made it."""
 
@@ -30,5 +32,7 @@ TOKEN_LOOPS: dict[str, TokenLoop] = {
     "rwkv_linear_attention_cpu": TokenLoop(
         name="RWKV attention", without="the packages kernels and ninja", carries="num_state"
     ),
+    # torch.nn.LSTM without cuDNN: in `lstm` here. Every output is the next turn's state.
+    "lstm_steps": TokenLoop(name="LSTM", without="cuDNN", appends="step_outputs", may_save=True),
 }
 """Name of the function -> its loop."""

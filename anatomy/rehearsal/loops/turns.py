@@ -22,6 +22,8 @@ import torch
 
 from anatomy.errors import RehearsalError
 from anatomy.rehearsal.flops import Key
+from anatomy.rehearsal.loops import lstm
+from anatomy.rehearsal.loops.saved import is_saved
 from anatomy.rehearsal.loops.skipped import SkippedOutputs, SkippedStates, apart, unseen
 from anatomy.rehearsal.loops.table import TOKEN_LOOPS, TokenLoop
 
@@ -56,6 +58,8 @@ def stood_for(recorder: "Recorder", ledger: "Ledger", said: dict[str, None]) -> 
         for name, module in list(sys.modules.items()):
             if name.startswith("transformers.models.") and ".modeling_" in name:
                 stack.enter_context(patch.object(module, "range", turns, create=True))
+        stack.enter_context(patch.object(lstm, "range", turns, create=True))
+        stack.enter_context(lstm.lstm_in_python(SHORT))
         yield
 
 
@@ -149,10 +153,13 @@ class _Turns:
         own = next((block for block in kept if block[0] == one.untyped_storage().nbytes()), None)
         if own is None:
             raise self._refusal("what a turn appends is no block of its own")
-        kept.remove(own)
         outputs = unseen(self._skipped, *one.shape, dtype=one.dtype)
-        self._recorder.stand_for(outputs, [own] * self._skipped)
         local = self._local(self._loop.appends)
+        if self._loop.may_save and is_saved(local[-2], by=(one, local[-2])):  # it outlives the list
+            self._recorder.stand_for(outputs, [])
+        else:
+            kept.remove(own)
+            self._recorder.stand_for(outputs, [own] * self._skipped)
         if one.requires_grad:
             local.extend(SkippedOutputs.apply(self._anchor, self._holding(kept), outputs, self._undo))
         elif kept:
