@@ -180,11 +180,6 @@ class BrowseApp(App[None]):
         if self.desk is not None:
             self.body.show_pins(self.desk)
 
-    def _find_runs(self) -> None:
-        for path in self._runs.look():
-            self.conversation.open_record(path)
-        self.body.show_runs(self._runs.read, self._runs.unread)
-
     # --- what widgets say
 
     @on(ModuleTree.TargetToggled)
@@ -247,7 +242,9 @@ class BrowseApp(App[None]):
     def action_view(self, name: str) -> None:
         """Show a view."""
         if name == "runs":
-            self._find_runs()
+            for path in self._runs.look():
+                self.conversation.open_record(path)
+            self.body.show_runs(self._runs.read, self._runs.unread)
         self.body.go_to(name)
 
     def action_pin(self) -> None:

@@ -51,19 +51,15 @@ class ModuleTree(Lines):
         anatomy: Anatomy | None = None,
         *,
         id: str | None = None,  # noqa: A002 (textual's name)
-        classes: str | None = None,
     ) -> None:
-        super().__init__(id=id, classes=classes)
-        self.view = View(Outline(title=""))
-        self.marker = Marker(outline=self.view.outline)
+        super().__init__(id=id)
         self.query_text = ""
         """What `n` and `N` look for."""
         self._left = ""
         """The path of the row that had the cursor before `clear`."""
-        self._heavy = -1
-        self._of_parent = False
+        self._of_parent, self._layout = False, layout(0)
         self._told: Row | None = None
-        self._layout = layout(0)
+        self._take(Outline(title=""))
         if anatomy is not None:
             self._take(outline_of(anatomy), anatomy.tied)
 
