@@ -45,13 +45,13 @@ validate: $(STAMP)  ## the grid that suits this machine; run again, it goes on w
 	$(BIN)/anatomy validate
 
 # torch first and by exact version: a looser request can pull gigabytes of GPU libraries. The packages of kernels without
-# Triton (1 MB for 200): their kernels are not run here.
+# Triton (1 MB for 200): their kernels are not run here. Of axe-playwright-python the tests read the file of axe-core alone.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade "pip>=25.1"
 	$(BIN)/pip install -q "$$(grep '^torch==' constraints.txt)"
 	$(BIN)/pip install -q -c constraints.txt -e . --group dev
-	$(BIN)/pip install -q -c constraints.txt --no-deps liger-kernel cut-cross-entropy
+	$(BIN)/pip install -q -c constraints.txt --no-deps liger-kernel cut-cross-entropy axe-playwright-python
 	touch $@
 
 # Python 3.11 or 3.12; about 3 GB to download, 6 GB on disk: torch 2.4.1's wheel does not import without CUDA's

@@ -66,6 +66,7 @@ def headers_only(tmp_path: Path) -> Path:
         ["plan", "--help"],
         ["compare", "--help"],
         ["profile", "--help"],
+        ["report", "--help"],
         ["plan", "--print-recipe"],
     ],
 )
@@ -101,9 +102,21 @@ def test_a_saved_run_opens_without_anything_heavy(format_, tmp_path):
     assert "Example GPU" in out
 
 
+@pytest.mark.parametrize("format_", ["md", "html"])
+def test_a_saved_run_is_reported_without_anything_heavy(format_, tmp_path):
+    file = tmp_path / "run.json.xz"
+    save(make_record("cuda"), file)
+    loaded, code, out = heavy_imports("report", str(file), "--format", format_, heavy=(*HEAVY, "matplotlib"))
+    assert (loaded, code) == (set(), 0)
+    assert "Example GPU" in out
+
+
 @pytest.mark.parametrize(
     "args",
     [
+        ["report", "MODEL", "--sections", "gpu"],
+        ["report", "MODEL", "--methods", "lora"],
+        ["report", "MODEL", "--r", "0"],
         ["profile", "--open", "MODEL"],
         ["profile", "MODEL", "--save", "/missing/folder/run.json"],
         ["profile", "MODEL", "--r", "0"],

@@ -15,12 +15,12 @@ def icicle(chart: Treemap, id_: str, placed: Placed) -> Markup:
     """The figure: words, a box to filter by, the tiles, what is under the mouse, and the numbers behind it."""
     depth = _depth(chart.root)
     tiles = list(_tiles(chart.root, chart, 0, 0, placed))
-    box = element("input", type="search", id=f"{id_}-filter", autocomplete="off", disabled=True)
+    box = element("input", type="search", id=f"{id_}-modules", autocomplete="off", disabled=True)
     return element(
         "figure",
         element("figcaption", chart.words),
         element(
-            "p", element("label", "Filter modules ", for_=f"{id_}-filter"), box, " ",
+            "p", element("label", "Filter modules ", for_=f"{id_}-modules"), box, " ",
             element("button", "Whole model", type="button", class_="whole", disabled=True),
             class_="tools",
         ),

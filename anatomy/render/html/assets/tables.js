@@ -14,7 +14,7 @@
     const given = [...body.rows];
     const heads = [...table.tHead.rows[0].cells];
     heads.forEach((head, at) => {
-      if (!head.textContent) return;
+      if (!head.textContent || !given.some((row) => row.cells[at].textContent.trim())) return;
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = head.textContent;
