@@ -110,6 +110,7 @@ def places(session: Session) -> tuple[Any, ...]:
     return session.desk.run, session.desk.stale, tree.row, memory.chart.index, memory.chart.window
 
 
+@pytest.mark.slow
 def test_thirty_sizes_leave_everything_as_it_was():
     dice = random.Random(6)
     sizes = [(20, 6), (250, 80), (20, 80), (250, 6)]
