@@ -96,7 +96,7 @@ def output_options(function: Function) -> Function:
             "-o",
             "--output",
             metavar="FILE",
-            help="Write the answer to a file; .json, .csv and .md choose the format.",
+            help="Write the answer to a file; .json, .csv, .md and .html choose the format.",
         ),
     )(function)
 
