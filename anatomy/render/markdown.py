@@ -134,11 +134,13 @@ def _diagram(block: Diagram) -> Iterator[str]:
 
 def _drawn(stage: Stage, names: Mapping[int, str], indent: str) -> Iterator[str]:
     shapes = (f"{name} {' × '.join(f'{size:,}' for size in shape)}" for name, shape in stage.shapes)
-    label = "<br/>".join(map(_in_diagram, (stage.label, *([stage.kind] if stage.kind else []), *shapes)))
+    said = [_in_diagram(part) for part in (stage.label, stage.kind, *shapes) if part]
     if not stage.inner:
-        yield f'{indent}{names[id(stage)]}["{label}"]'
+        yield f'{indent}{names[id(stage)]}["{"<br/>".join(said)}"]'
         return
-    yield f'{indent}subgraph {names[id(next(stage.leaves()))]}_{len(indent) // 2}["{label}"]'
+    # A frame has room for one line, and draws to the right unless it is told otherwise.
+    yield f'{indent}subgraph {names[id(next(stage.leaves()))]}_{len(indent) // 2}["{", ".join(said)}"]'
+    yield f"{indent}  direction TB"
     for inner in stage.inner:
         yield from _drawn(inner, names, indent + "  ")
     yield f"{indent}end"

@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from made_cells import made_validation
 from made_records import make_record
 from pages import Page
 
@@ -121,3 +122,19 @@ def test_what_cannot_be_asked(run, saved_run, tiny_llama, args, message):
 def test_what_is_not_typed_again():
     typed = ["m", "--token", "secret", "--token=secret", "-o", "f", "-of.html", "--output=f", "--r", "4", "--optimizer", "sgd"]  # fmt: skip
     assert list(repeated(typed)) == ["m", "--r", "4", "--optimizer", "sgd"]
+
+
+def test_a_folder_of_records(run, monkeypatch, tmp_path):
+    """What is done with the records is tested with `anatomy validate`; here, that its answer is reported."""
+    from anatomy.api import validated
+
+    asked = []
+    monkeypatch.setattr(
+        validated, "validate_records", lambda folder: asked.append(folder) or made_validation()
+    )
+    file = tmp_path / "accuracy.html"
+    code, _, err = run("report", "--validation", "some/records", "-o", file, "--no-progress")
+    assert (code, err, asked) == (0, "", ["some/records"])
+    page = Page(file.read_text())
+    assert "anatomy report --validation some/records --no-progress" in "".join(page.text)
+    assert page.named("Accuracy").rows

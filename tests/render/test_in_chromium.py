@@ -13,6 +13,7 @@ from made_records import make_record
 from made_reports import tiny_report
 
 from anatomy.render import render
+from anatomy.report.document import Column, Document, Table
 from anatomy.report.others import record_report, validation_report
 
 PROGRAM = find()
@@ -267,3 +268,31 @@ def test_without_scripts_everything_can_be_read(browser, pages):
         assert browser.js("document.querySelectorAll('table').length") > 8
     finally:
         browser.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_a_point_of_the_scatter_says_what_it_is(browser, pages):
+    browser.open(pages / "grid.html")
+    x, y, w, h = box(browser, ".scatter .dot")
+    browser.mouse(x + w / 2, y + h / 2)
+    said = browser.js("document.querySelector('.scatter .readout').textContent")
+    assert "predicted 200.00 MiB, measured 20" in said
+
+
+def test_names_that_are_markup_run_nothing(browser, tmp_path):
+    hostile = (
+        "</script></style><img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
+    )
+    table = Table(
+        title=hostile,
+        columns=(Column(name="a", title=hostile),),
+        rows=tuple((hostile * (n + 1),) for n in range(12)),
+    )
+    file = tmp_path / "hostile.html"
+    file.write_text(render(Document(title=hostile, blocks=(table,), table=table), "html"))
+    browser.open(file)
+    browser.js("document.querySelector('thead button').click(); 0")
+    assert browser.js("document.title") == hostile
+    assert browser.js("document.querySelector('h1').textContent") == hostile
+    assert browser.js("document.querySelectorAll('img').length") == 0
+    assert browser.complaints() == []
+    assert browser.requests() == [file.as_uri()]

@@ -18,16 +18,19 @@ LAYER = """\
 
     ```mermaid
     flowchart TB
-      subgraph m0_1["model.layers.0<br/>LlamaDecoderLayer"]
+      subgraph m0_1["model.layers.0, LlamaDecoderLayer"]
+        direction TB
         m0["input_layernorm<br/>LlamaRMSNorm<br/>weight 64"]
-        subgraph m1_2["self_attn<br/>LlamaAttention"]
+        subgraph m1_2["self_attn, LlamaAttention"]
+          direction TB
           m1["q_proj<br/>Linear<br/>weight 64 × 64"]
           m2["k_proj<br/>Linear<br/>weight 32 × 64"]
           m3["v_proj<br/>Linear<br/>weight 32 × 64"]
           m4["o_proj<br/>Linear<br/>weight 64 × 64"]
         end
         m5["post_attention_layernorm<br/>LlamaRMSNorm<br/>weight 64"]
-        subgraph m6_2["mlp<br/>LlamaMLP"]
+        subgraph m6_2["mlp, LlamaMLP"]
+          direction TB
           m6["gate_proj<br/>Linear<br/>weight 128 × 64"]
           m7["act_fn<br/>SiLUActivation"]
           m8["up_proj<br/>Linear<br/>weight 128 × 64"]
