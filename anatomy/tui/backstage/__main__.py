@@ -9,6 +9,9 @@ import signal
 import socket
 import sys
 
+NICE = 10
+"""How far a rehearsal stands behind the interface where both want the processor."""
+
 
 def main(descriptor: int) -> None:
     """Serve until the interface is gone."""
@@ -24,6 +27,7 @@ def main(descriptor: int) -> None:
                 return
             if os.fork() == 0:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                os.nice(NICE)
                 control.close()
                 work(descriptors[0])
                 os._exit(0)

@@ -63,8 +63,6 @@ class ModuleTree(Lines):
         if anatomy is not None:
             self._take(outline_of(anatomy), anatomy.tied)
 
-    # What is shown.
-
     def set_anatomy(self, anatomy: Anatomy, outline: Outline | None = None) -> None:
         """Show another model; a plan's shares are gone. `outline`: where it was made elsewhere, e.g. in a thread."""
         path = self.row.path if self.rows else self._left
