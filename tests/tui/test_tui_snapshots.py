@@ -55,7 +55,9 @@ def snapshot(session: Session, name: str) -> None:
     assert file.read_text(encoding="utf-8") == picture, f"{name} looks otherwise"
 
 
-@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize(
+    "theme", [THEMES[0], *(pytest.param(theme, marks=pytest.mark.slow) for theme in THEMES[1:])]
+)
 @pytest.mark.parametrize("size", SIZES, ids=["80x24", "160x48"])
 def test_every_view_looks_as_it_did(here: Path, size: tuple[int, int], theme: str, monkeypatch):
     save(make_record(), here / "one.json")
