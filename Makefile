@@ -12,7 +12,7 @@ plan: $(STAMP)  ## the main job, offline: does Llama-3.1-8B QLoRA fit, and on wh
 	HF_HUB_OFFLINE=1 $(BIN)/anatomy plan meta-llama/Llama-3.1-8B --method qlora --r 64
 
 test: $(STAMP)  ## the test suite, without the slow extras
-	$(BIN)/python -m pytest -n 3 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 slow: $(STAMP)  ## every test
 	$(BIN)/python -m pytest -n 2

@@ -104,9 +104,8 @@ def test_a_request_would_have_been_seen(browser, pages, tmp_path):
     assert any("Content Security Policy" in said for said in browser.complaints())
 
 
-@pytest.mark.parametrize(
-    "name", ["plan", *(pytest.param(name, marks=pytest.mark.slow) for name in ("run", "grid"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["plan", "run", "grid"])
 @pytest.mark.parametrize(("width", "dark"), SIZES)
 def test_axe_finds_no_fault(browser, pages, axe, name, width, dark):
     browser.open(pages / f"{name}.html", width=width, dark=dark)

@@ -100,6 +100,7 @@ def test_closed_it_leaves_everything_as_it_was():
     browsed(script)
 
 
+@pytest.mark.slow
 def test_closed_without_a_model_every_key_does_nothing_and_o_opens_again():
     async def script(session: Session) -> None:
         await listed(session)

@@ -185,6 +185,7 @@ def long_answers(behind: Behind) -> None:
     behind.answers[Rehearse] = Planned(plan=named, modules=shares)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES, ids=["80x24", "160x48"])
 def test_long_names_and_brackets_are_text(here: Path, size: tuple[int, int]):
     async def script(session: Session) -> None:

@@ -16,6 +16,7 @@ from textual.widgets import DataTable, Static
 
 from anatomy.render.palette import CATEGORY_LETTERS
 from anatomy.tui.compare.rows import NOT_THERE, ComparedRow, Pin, comparison_rows
+from anatomy.tui.vim import PAGE_KEYS
 
 LEAST, BASE = "▾", "◆"
 """Marks of the smallest number in a row, and of the pin that the others are held against."""
@@ -36,8 +37,7 @@ class Columns(DataTable[Text], inherit_bindings=True):
         Binding("k", "scroll_up", "Up", show=False),
         Binding("g,ctrl+home", "to(False)", "Top", show=False),
         Binding("G,ctrl+end", "to(True)", "Bottom", show=False),
-        Binding("ctrl+d", "page_down", "Page down", show=False),
-        Binding("ctrl+u", "page_up", "Page up", show=False),
+        *PAGE_KEYS,
     ]
 
     @dataclass

@@ -17,6 +17,7 @@ from anatomy.hardware.catalog import all_gpus
 from anatomy.planning.plan import Plan
 from anatomy.report.plan import FREED, HEADROOM, OTHERS
 from anatomy.tui.gpus.rows import HEADINGS, MARKS, GpuRow, Order, arranged, gpu_rows, texts
+from anatomy.tui.vim import ROW_KEYS
 
 _LOOKS = {"fits": "bold", "does not fit": "dim"}
 """Verdict -> how its row looks; its words say the same."""
@@ -26,14 +27,7 @@ class Rows(DataTable[Text], inherit_bindings=True):
     """The table itself, with vim's keys."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", "Down", show=False),
-        Binding("k", "cursor_up", "Up", show=False),
-        Binding("h", "scroll_left", "Left", show=False),
-        Binding("l", "scroll_right", "Right", show=False),
-        Binding("g,home", "scroll_top", "First", show=False),
-        Binding("G,end", "scroll_bottom", "Last", show=False),
-        Binding("ctrl+d", "page_down", "Page down", show=False),
-        Binding("ctrl+u", "page_up", "Page up", show=False),
+        *ROW_KEYS,
     ]
 
 

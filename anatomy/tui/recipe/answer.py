@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from anatomy.planning.plan import Plan
 from anatomy.tui.recipe.words import Answer, line_text, panel_text
+from anatomy.tui.vim import SCROLL_KEYS
 
 
 class AnswerPanel(VerticalScroll):
@@ -21,12 +22,7 @@ class AnswerPanel(VerticalScroll):
     AnswerPanel > Static { width: 100%; height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "scroll_down", "Down", show=False),
-        Binding("k", "scroll_up", "Up", show=False),
-        Binding("ctrl+d", "page_down", "Page down", show=False),
-        Binding("ctrl+u", "page_up", "Page up", show=False),
-        Binding("g", "scroll_home", "Top", show=False),
-        Binding("G", "scroll_end", "Bottom", show=False),
+        *SCROLL_KEYS,
     ]
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - textual's name

@@ -18,6 +18,7 @@ from anatomy.render.style import Style
 from anatomy.render.terminal import painted
 from anatomy.report.profile_tables import SIGN
 from anatomy.tui.runs.saved import HEADINGS, NUMBERS, SavedRun, UnreadRun, detail_blocks, list_texts
+from anatomy.tui.vim import ROW_KEYS, SCROLL_KEYS
 
 SIDE_BY_SIDE = 150
 """Columns from which on the list stands beside the run."""
@@ -31,14 +32,7 @@ class List(DataTable[Text], inherit_bindings=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select_cursor", "Take this recipe"),
-        Binding("j", "cursor_down", "Down", show=False),
-        Binding("k", "cursor_up", "Up", show=False),
-        Binding("h", "scroll_left", "Left", show=False),
-        Binding("l", "scroll_right", "Right", show=False),
-        Binding("g,home", "scroll_top", "First", show=False),
-        Binding("G,end", "scroll_bottom", "Last", show=False),
-        Binding("ctrl+d", "page_down", "Page down", show=False),
-        Binding("ctrl+u", "page_up", "Page up", show=False),
+        *ROW_KEYS,
     ]
 
     @dataclass
@@ -54,12 +48,7 @@ class Detail(VerticalScroll):
     """One run."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "scroll_down", "Down", show=False),
-        Binding("k", "scroll_up", "Up", show=False),
-        Binding("g", "scroll_home", "Top", show=False),
-        Binding("G", "scroll_end", "Bottom", show=False),
-        Binding("ctrl+d", "page_down", "Page down", show=False),
-        Binding("ctrl+u", "page_up", "Page up", show=False),
+        *SCROLL_KEYS,
     ]
 
 

@@ -1,7 +1,6 @@
 """The details of the row under the cursor."""
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
@@ -12,6 +11,7 @@ from anatomy.tui.tree.describe import Section, describe
 from anatomy.tui.tree.marks import Marker
 from anatomy.tui.tree.outline import Row
 from anatomy.tui.tree.prose import Cell, set_lines
+from anatomy.tui.vim import SCROLL_KEYS
 
 _ROLES = {"title": "bold $text-primary", "name": "$text-muted", "text": ""}
 
@@ -27,12 +27,7 @@ class Details(VerticalScroll, can_focus=True):
     }
     """
     BINDINGS = [  # noqa: RUF012 (as textual's own containers have it)
-        Binding("j", "scroll_down", "Down", show=False),
-        Binding("k", "scroll_up", "Up", show=False),
-        Binding("ctrl+d", "page_down", "Page down", show=False),
-        Binding("ctrl+u", "page_up", "Page up", show=False),
-        Binding("g", "scroll_home", "Top", show=False),
-        Binding("G", "scroll_end", "Bottom", show=False),
+        *SCROLL_KEYS,
     ]
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 (textual's name)
