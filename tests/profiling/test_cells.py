@@ -161,7 +161,12 @@ def test_two_runs_do_not_share_a_folder(tmp_path):
 def start(folder: Path, journal: Path, *, count: int, seconds: float, jobs: int = 2) -> subprocess.Popen:
     arguments = map(str, (SCRIPT, folder, journal, count, seconds, jobs))
     return subprocess.Popen(
-        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        [sys.executable, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        # What a background job's children inherit: an interrupt that is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
