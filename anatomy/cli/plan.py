@@ -1,6 +1,6 @@
 """`anatomy plan`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,11 @@ from anatomy.cli.progress import working
 from anatomy.cli.recipe_options import recipe_from_flags, recipe_options
 from anatomy.cli.streams import write
 from anatomy.render import Format
+
+if TYPE_CHECKING:
+    from anatomy.api import Progress
+    from anatomy.planning.plan import Plan
+    from anatomy.report.document import Document
 
 
 @click.command(
@@ -79,10 +84,9 @@ def command(
     if print_recipe:
         from anatomy.api.lengths import with_lengths
 
-        recipe, _, _ = with_lengths(recipe, set(chosen), flags["lengths"])
         if as_json or format_ is not None:
             raise click.UsageError("--print-recipe writes TOML: leave --json and --format out.", ctx=ctx)
-        write(as_toml(recipe, config, model), output)
+        write(as_toml(with_lengths(recipe, set(chosen), flags["lengths"])[0], config, model), output)
         return
     check_model(model, config)
     if check and gpu is None:
@@ -92,8 +96,6 @@ def command(
     from anatomy import api
 
     check_files(ctx, {"-o": output, "--export": export, "--plot": plot}, exports=("--export",))
-    from anatomy.report.plan import plan_document, with_timeline
-
     with working(show=not no_progress) as progress:
         plan = api.plan(
             model,
@@ -103,19 +105,29 @@ def command(
             inputs=inputs,
             **of_the_run(flags, config, overrides, progress),
         )
-        if export is not None:
-            progress(f"writing {export}")
-            api.export(plan.replay, export)
-        if plot is not None:
-            progress(f"drawing {plot}")
-            api.plot(plan, plot)
-    document = plan_document(plan)
-    if room_for_pictures(form, output):
-        document = with_timeline(document, plan)
-    if by_module:
-        from anatomy.report.plan_modules import with_modules
-
-        document = with_modules(document, plan)
-    answer(document, form, output)
+        _keep(plan, export, plot, progress)
+    answer(_document(plan, pictures=room_for_pictures(form, output), by_module=by_module), form, output)
     if check and not all(fit.fits for fit in plan.fits):
         ctx.exit(1)
+
+
+def _keep(plan: "Plan", export: str | None, plot: str | None, progress: "Progress") -> None:
+    """The files beside the answer."""
+    from anatomy import api
+
+    if export is not None:
+        progress(f"writing {export}")
+        api.export(plan.replay, export)
+    if plot is not None:
+        progress(f"drawing {plot}")
+        api.plot(plan, plot)
+
+
+def _document(plan: "Plan", *, pictures: bool, by_module: bool) -> "Document":
+    from anatomy.report.plan import plan_document, with_timeline
+    from anatomy.report.plan_modules import with_modules
+
+    document = plan_document(plan)
+    if pictures:
+        document = with_timeline(document, plan)
+    return with_modules(document, plan) if by_module else document

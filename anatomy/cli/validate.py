@@ -98,22 +98,14 @@ def command(
     from anatomy.validation.bars import passes
 
     with working(show=not no_progress) as tell:
-
-        def progress(now: "Progress") -> None:
-            tell(_in_words(now))
-
-        share: dict[str, Any] = {"only": only, "jobs": jobs, "progress": progress}
+        share: dict[str, Any] = {"only": only, "jobs": jobs, "progress": lambda now: tell(_in_words(now))}
         if source is not None:
             found = api.validate_records(source, **share)
         else:
             chosen = api.find_grid(grid)
             folder = folder or f"validation-{chosen.name}"
-            limits: dict[str, Any] = {
-                "time_limit": time_limit,
-                "timeout": timeout,
-                "retry_failed": retry_failed,
-            }
-            found = api.validate(chosen, folder=folder, **limits, **share)
+            share |= {"time_limit": time_limit, "timeout": timeout, "retry_failed": retry_failed}
+            found = api.validate(chosen, folder=folder, **share)
         if plot is not None:
             tell(f"drawing {plot}")
             api.plot(found, plot)

@@ -1,11 +1,12 @@
 """A planned run, module by module: what each takes at the peak, what it computes, what of it is trained."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from anatomy.memory.alive import alive_at
 from anatomy.memory.allocator import Replay
 from anatomy.memory.held import HeldParameter
 from anatomy.memory.timeline import Category
@@ -60,9 +61,8 @@ def module_shares(replay: Replay, index: int | None, owned: Owned) -> dict[str, 
     `replay.allocated[index]`.
     """
     peak: defaultdict[str, defaultdict[Category, int]] = defaultdict(lambda: defaultdict(int))
-    for block_id in alive_after(replay, index):
-        block = replay.timeline.blocks[block_id]
-        peak[owned.owners.get(block.module, "")][block.category] += replay.block_bytes[block_id]
+    for group in () if index is None else alive_at(replay, index):
+        peak[owned.owners.get(group.module or "", "")][group.category] += group.bytes
     flops: defaultdict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for path, (once, again) in owned.flops.items():
         so_far = flops[owned.owners.get(path, "")]
@@ -76,14 +76,3 @@ def module_shares(replay: Replay, index: int | None, owned: Owned) -> dict[str, 
         )
         for path in dict.fromkeys((*owned.held, *peak, *list(flops)))
     }
-
-
-def alive_after(replay: Replay, index: int | None) -> Iterator[int]:
-    """The blocks that are in use after an entry of the trace, in the order of their birth."""
-    alive: dict[int, None] = {}
-    for entry in replay.timeline.trace[: 0 if index is None else index + 1]:
-        if entry >= 0:
-            alive[entry] = None
-        else:
-            del alive[~entry]
-    yield from alive
