@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tiny_models import TINY_LLAMA
 
-from anatomy.report.document import Document
+from anatomy.documents.document import Document
 
 
 @cache

@@ -13,7 +13,7 @@ ORDER = (
     *("errors", "units", "dtypes", "ggml", "versions", "blueprint", "older", "source"),
     *("architecture", "formats", "inference", "memory"),
     *("answers", "training", "rehearsal", "hardware", "planning", "trainers", "profiling", "validation"),
-    *("report", "render", "plots", "api", "coverage", "integrations", "tui", "cli", "__main__"),
+    *("documents", "render", "plots", "api", "coverage", "integrations", "tui", "cli", "__main__"),
 )
 FORBIDDEN = {
     ("architecture", "source"),
@@ -25,7 +25,7 @@ FORBIDDEN = {
 what runs inside the user's own program."""
 PURE = (
     *("errors", "units", "dtypes", "ggml", "blueprint", "formats", "inference"),
-    *("memory", "planning", "validation", "report"),
+    *("memory", "planning", "validation", "documents"),
 )
 """Rooms that only calculate."""
 IMPURE_MODULES = frozenset(

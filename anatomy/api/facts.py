@@ -7,7 +7,7 @@ from anatomy.hardware.catalog import Gpu, all_gpus
 from anatomy.versions import installed
 
 if TYPE_CHECKING:
-    from anatomy.report.environment import Environment
+    from anatomy.documents.environment import Environment
     from anatomy.source.catalog import CatalogEntry
 
 
@@ -27,7 +27,7 @@ def env() -> "Environment":
     """Versions and hardware of this machine, for a bug report. Imports torch only where there may be a GPU."""
     import platform
 
-    from anatomy.report.environment import Environment
+    from anatomy.documents.environment import Environment
 
     found = _gpu_of_this_machine()
     return Environment(

@@ -8,9 +8,9 @@ from anatomy.errors import AnatomyError
 
 if TYPE_CHECKING:
     from anatomy.architecture.anatomy import Anatomy
+    from anatomy.documents.charts import Chart
     from anatomy.planning.compare import Comparison
     from anatomy.planning.plan import Plan
-    from anatomy.report.charts import Chart
     from anatomy.validation.scores import Validation
 
 
@@ -34,15 +34,15 @@ def plot(
 ) -> None:
     """Draw an answer: of a plan the step of its peak, of a comparison the peak of each run, of a model where its
     parameters are, of a validation what was predicted against what was measured; or a chart that
-    `anatomy.report.charts_of` made.
+    `anatomy.documents.charts_of` made.
 
     `path`: ends in .png, .svg or .pdf. `overrides`: what was set in a model's config by hand, for the title. Raises
     AnatomyError for any other ending, for a file that cannot be written, and where there is nothing to draw.
     """
     from pathlib import Path
 
+    from anatomy.documents.charts_of import chart_of
     from anatomy.plots import form_of, picture
-    from anatomy.report.charts_of import chart_of
 
     content = picture(chart_of(answer, overrides), form_of(path))
     try:

@@ -13,11 +13,11 @@ from anatomy.errors import AnatomyError, RecipeError
 from anatomy.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    from anatomy.documents.document import Document
     from anatomy.planning.compare import Comparison
     from anatomy.planning.plan import Plan
     from anatomy.profiling.record import Record
     from anatomy.render import Format
-    from anatomy.report.document import Document
     from anatomy.validation.scores import Validation
 
     Answer = Plan | Comparison | Validation | Record
@@ -47,15 +47,15 @@ def report(
 
     `subject`: what `plan` takes, which is then planned with the other arguments (those of `plan`); a file that `anatomy
     profile --save` wrote; or what `plan`, `compare`, `validate` or `profile` returned. `sections`: names of those wanted, in
-    that order (`anatomy.report.whole.SECTIONS` for a plan); all when left out. `command`: what is said to give the same
+    that order (`anatomy.documents.whole.SECTIONS` for a plan); all when left out. `command`: what is said to give the same
     again; of a run that is planned here it is worked out.
 
     `anatomy.render.render(document, "md")` or `"html"` makes text of it, `write_report` files. Raises as `plan`, and
     AnatomyError for a section that there is not.
     """
-    from anatomy.report.sections import check_names
-    from anatomy.report.sections import chosen as chosen_sections
-    from anatomy.report.whole import SECTIONS, plan_report
+    from anatomy.documents.sections import check_names
+    from anatomy.documents.sections import chosen as chosen_sections
+    from anatomy.documents.whole import SECTIONS, plan_report
 
     if subject is not None and not isinstance(subject, str | PathLike):
         document = _of_answer(subject, command)
@@ -129,11 +129,11 @@ def _saved_run(subject: "str | PathLike[str]") -> "Record | None":
 
 
 def _of_answer(answer: "Answer", command: str | None) -> "Document":
+    from anatomy.documents.others import comparison_report, record_report, validation_report
+    from anatomy.documents.whole import plan_report
     from anatomy.planning.compare import Comparison
     from anatomy.planning.plan import Plan
     from anatomy.profiling.record import Record
-    from anatomy.report.others import comparison_report, record_report, validation_report
-    from anatomy.report.whole import plan_report
 
     if isinstance(answer, Plan):
         return plan_report(answer, None, command)
@@ -167,7 +167,7 @@ def illustrated(document: "Document", path: Path) -> "tuple[Document, tuple[Path
 
     Without matplotlib the charts stay what they say in words. Raises AnatomyError for a file that cannot be written.
     """
-    from anatomy.report.pictured import pictured, without_pictures
+    from anatomy.documents.pictured import pictured, without_pictures
 
     named, charts = pictured(document, path.stem)
     if charts and find_spec("matplotlib") is None:

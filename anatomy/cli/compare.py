@@ -60,7 +60,7 @@ def command(
 
     form = chosen_format(format_, as_json, output)
     from anatomy import api
-    from anatomy.report.compare import compare_document
+    from anatomy.documents.compare import compare_document
 
     check_files(ctx, {"-o": output, "--plot": plot})
     with working(show=not no_progress) as progress:

@@ -17,6 +17,6 @@ def command(format_: Format | None, as_json: bool, output: str | None) -> None:
     """
     form = chosen_format(format_, as_json, output)
     from anatomy import api
-    from anatomy.report.environment import environment_document
+    from anatomy.documents.environment import environment_document
 
     answer(environment_document(api.env()), form, output)

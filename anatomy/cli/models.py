@@ -17,6 +17,6 @@ def command(format_: Format | None, as_json: bool, output: str | None) -> None:
     """
     form = chosen_format(format_, as_json, output)
     from anatomy import api
-    from anatomy.report.catalogs import models_document
+    from anatomy.documents.catalogs import models_document
 
     answer(models_document(api.models()), form, output)

@@ -45,7 +45,7 @@ def command(
     if names == ():
         raise click.UsageError("--only names nothing.", ctx=click.get_current_context())
     from anatomy import api
-    from anatomy.report.optimizers import optimizers_document
+    from anatomy.documents.optimizers import optimizers_document
 
     with working(show=not no_progress) as progress:
         costs = api.optimizers(model, only=names, overrides=changed, progress=progress, **options)

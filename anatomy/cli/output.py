@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from anatomy.cli.streams import check_writable, is_terminal, style_of, write
+from anatomy.documents.document import Document
 from anatomy.render import FORMATS, Format, render
-from anatomy.report.document import Document
 
 
 def chosen_format(format_: Format | None, as_json: bool, output: str | None) -> Format:

@@ -16,8 +16,8 @@ from anatomy.render import Format
 
 if TYPE_CHECKING:
     from anatomy.api import Progress
+    from anatomy.documents.document import Document
     from anatomy.planning.plan import Plan
-    from anatomy.report.document import Document
 
 
 @click.command(
@@ -124,8 +124,8 @@ def _keep(plan: "Plan", export: str | None, plot: str | None, progress: "Progres
 
 
 def _document(plan: "Plan", *, pictures: bool, by_module: bool) -> "Document":
-    from anatomy.report.plan import plan_document, with_timeline
-    from anatomy.report.plan_modules import with_modules
+    from anatomy.documents.plan import plan_document, with_timeline
+    from anatomy.documents.plan_modules import with_modules
 
     document = plan_document(plan)
     if pictures:

@@ -80,8 +80,8 @@ def command(
     form = chosen_format(format_, as_json, output)
     files = {"-o": output, "--save": save, "--export": export, "--export-predicted": export_predicted}
     check_files(ctx, files, exports=("--export", "--export-predicted"))
+    from anatomy.documents.profile import profile_document
     from anatomy.profiling import record as records
-    from anatomy.report.profile import profile_document
 
     if open_ is not None:
         _check_alone(ctx, model)

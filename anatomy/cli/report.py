@@ -17,7 +17,7 @@ from anatomy.cli.recipe_options import recipe_from_flags, recipe_options, settin
 from anatomy.render import Format
 
 if TYPE_CHECKING:
-    from anatomy.report.document import Document
+    from anatomy.documents.document import Document
 
 _WITH_A_FILE = frozenset(
     {"model", "validation", "sections", "no_progress", "format_", "as_json", "output", "offline", "token"}

@@ -11,9 +11,9 @@ from anatomy.cli.options import GroupedCommand, model_options, output_options, p
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.cli.show_options import check_diff, question_options, questions_of
+from anatomy.documents.document import Document
 from anatomy.errors import SourceError
 from anatomy.render import Format
-from anatomy.report.document import Document
 
 if TYPE_CHECKING:
     from anatomy.architecture.anatomy import Anatomy
@@ -88,9 +88,9 @@ def command(
 def _shown(model: str, depth: int | None, **options: Any) -> "tuple[Anatomy, Document]":
     """The model itself, and the tokenizer where its files lie in the same folder."""
     from anatomy import api
-    from anatomy.report.show import show_document
-    from anatomy.report.show_asked import beside, noted
-    from anatomy.report.show_tokenizer import tokenizer_answer
+    from anatomy.documents.show import show_document
+    from anatomy.documents.show_asked import beside, noted
+    from anatomy.documents.show_tokenizer import tokenizer_answer
 
     anatomy = api.show(model, **options)
     document = show_document(anatomy, depth=depth, overrides=options["overrides"])
@@ -106,11 +106,11 @@ def _answered(
 ) -> "tuple[Anatomy, Document]":
     """What was asked of it. Its class is built in any case, whatever `build` says."""
     from anatomy import api
-    from anatomy.report.show_asked import asked_document
-    from anatomy.report.show_cache import cache_answer
-    from anatomy.report.show_entries import entries_answer
-    from anatomy.report.show_formats import formats_answer
-    from anatomy.report.show_tokenizer import tokenizer_answer
+    from anatomy.documents.show_asked import asked_document
+    from anatomy.documents.show_cache import cache_answer
+    from anatomy.documents.show_entries import entries_answer
+    from anatomy.documents.show_formats import formats_answer
+    from anatomy.documents.show_tokenizer import tokenizer_answer
 
     questions = dict(questions)
     add = questions.pop("more_tokens", None)
@@ -127,6 +127,6 @@ def _answered(
 def _differing(model: str, other: str, **options: Any) -> Document:
     """What differs between two."""
     from anatomy import api
-    from anatomy.report.show_diff import diff_document
+    from anatomy.documents.show_diff import diff_document
 
     return diff_document(api.diff(model, other, **options))

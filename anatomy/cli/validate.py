@@ -10,8 +10,8 @@ from anatomy.cli.options import GroupedCommand, format_options, plot_option
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.cli.streams import write
+from anatomy.documents.document import Document
 from anatomy.render import Format
-from anatomy.report.document import Document
 
 if TYPE_CHECKING:
     from anatomy.profiling.cells.runner import Progress
@@ -94,7 +94,7 @@ def command(
     if source is not None:
         _check_alone(ctx, grid, time_limit, timeout, retry_failed)
     from anatomy import api
-    from anatomy.report.validate import validate_document
+    from anatomy.documents.validate import validate_document
     from anatomy.validation.bars import passes
 
     with working(show=not no_progress) as tell:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from anatomy.coverage.examine import METHODS, SEQ_LEN, Answer, Examined
 from anatomy.coverage.pairs import TASKS, TEXT_TASKS
-from anatomy.report.document import Block, Column, Document, Notes, Sentence, Table
+from anatomy.documents.document import Block, Column, Document, Notes, Sentence, Table
 
 GOALS: Mapping[str, tuple[float, float]] = {"full": (98.0, 90.0), "lora": (95.0, 90.0)}
 """Method -> percent of pairs to be answered, of text tasks and of the others; nothing may fail."""

@@ -7,8 +7,8 @@ and the font that comes with matplotlib.
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, get_args
 
+from anatomy.documents.charts import Chart
 from anatomy.errors import AnatomyError
-from anatomy.report.charts import Chart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,11 +40,11 @@ def picture(chart: Chart, form: Form) -> bytes:
 
 
 def _drawings() -> "Mapping[type, Draw]":
+    from anatomy.documents.charts import Accuracy, Breakdown, MemoryTimeline, Treemap
     from anatomy.plots.accuracy import draw_accuracy
     from anatomy.plots.breakdown import draw_breakdown
     from anatomy.plots.icicle import draw_treemap
     from anatomy.plots.timeline import draw_timeline
-    from anatomy.report.charts import Accuracy, Breakdown, MemoryTimeline, Treemap
 
     return {
         MemoryTimeline: draw_timeline,

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from anatomy.documents.charts import Accuracy, Point
 from anatomy.plots.drawing import FAINT, INK, cropped, headed
 from anatomy.render.axes import unit_of
 from anatomy.render.palette import OKABE_ITO
-from anatomy.report.charts import Accuracy, Point
 
 SIZE = (11, 5.4)
 """Inches."""

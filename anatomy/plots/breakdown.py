@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from anatomy.documents.charts import Breakdown
+from anatomy.documents.scene import FAR_OFF
 from anatomy.plots.drawing import ALARM, FAINT, INK, LOOKS, cropped, headed, plain
 from anatomy.render.axes import unit_of
-from anatomy.report.charts import Breakdown
-from anatomy.report.scene import FAR_OFF
 from anatomy.units import bytes_column, format_bytes
 
 WIDTH, AROUND, A_BAR = 11.0, 1.9, 0.34

@@ -10,9 +10,9 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from anatomy.documents.charts import Chart
 from anatomy.render.palette import CATEGORY_COLORS, CATEGORY_HATCHES, readable_on
 from anatomy.render.shown import shown
-from anatomy.report.charts import Chart
 
 Draw = Callable[[Any, Figure], None]
 """Draws a chart onto an empty figure, whose size it sets."""

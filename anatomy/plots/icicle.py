@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from anatomy.documents.charts import Tile, Treemap
+from anatomy.documents.document import share_of
 from anatomy.plots.drawing import INK, cropped, headed
 from anatomy.render.palette import component_color, readable_on
-from anatomy.report.charts import Tile, Treemap
-from anatomy.report.document import share_of
 from anatomy.units import format_count
 
 SIZE = (11, 6.5)

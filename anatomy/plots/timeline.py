@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon
 
+from anatomy.documents.charts import MemoryTimeline
 from anatomy.plots.drawing import ALARM, FAINT, INK, LOOKS, headed, plain
 from anatomy.render.axes import SHORT_NAMES, unit_of
-from anatomy.report.charts import MemoryTimeline
 from anatomy.units import bytes_column, format_bytes
 
 SIZE = (11, 5)

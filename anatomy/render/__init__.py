@@ -3,9 +3,9 @@
 from importlib import import_module
 from typing import Literal, get_args
 
+from anatomy.documents.document import Document
 from anatomy.render.shown import shown
 from anatomy.render.style import Style
-from anatomy.report.document import Document
 
 Format = Literal["table", "json", "csv", "md", "html"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -3,8 +3,8 @@
 import csv
 from io import StringIO
 
+from anatomy.documents.document import Document
 from anatomy.render.style import Style
-from anatomy.report.document import Document
 
 
 def render(document: Document, style: Style) -> str:

@@ -2,8 +2,8 @@
 
 import json
 
+from anatomy.documents.document import Document
 from anatomy.render.style import Style
-from anatomy.report.document import Document
 
 
 def render(document: Document, style: Style) -> str:

@@ -5,7 +5,7 @@ from rich.constrain import Constrain
 from rich.table import Table as Grid
 from rich.text import Text
 
-from anatomy.report.document import Column, Tone
+from anatomy.documents.document import Column, Tone
 
 PROSE_WIDTH = 100
 """Sentences are not set wider than this."""

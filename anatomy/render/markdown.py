@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from anatomy.render.style import Style
-from anatomy.report.charts import Accuracy, Breakdown, Chart, MemoryTimeline, Treemap
-from anatomy.report.document import (
+from anatomy.documents.charts import Accuracy, Breakdown, Chart, MemoryTimeline, Treemap
+from anatomy.documents.document import (
     Bars,
     Block,
     Branch,
@@ -25,6 +24,7 @@ from anatomy.report.document import (
     Tree,
     share_of,
 )
+from anatomy.render.style import Style
 
 _SPECIAL = re.compile(r"`[^`|\\]+`|[\\|*<`]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
 

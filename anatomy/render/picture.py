@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
+from anatomy.documents.scene import Scene
 from anatomy.memory.levels import CATEGORIES, Column, Sampled
 from anatomy.render.axes import phase_labels, step_labels, ticks, unit_of
 from anatomy.render.palette import CATEGORY_LETTERS
-from anatomy.report.scene import Scene
 from anatomy.units import format_bytes
 
 GUTTER = 6

@@ -6,9 +6,9 @@ from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.text import Text
 
+from anatomy.documents.document import Column, Table
 from anatomy.render.lines import GAP, dim, grid, heading
 from anatomy.render.style import Style
-from anatomy.report.document import Column, Table
 
 LEAST_OPTIONAL = 40
 """A column that may be left out is, when there is not this much room for it."""

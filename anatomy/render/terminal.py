@@ -9,12 +9,8 @@ from rich.constrain import Constrain
 from rich.table import Table as Grid
 from rich.text import Text
 
-from anatomy.render.lines import GAP, PROSE_WIDTH, TONES, dim, grid, heading, prose
-from anatomy.render.style import Style, to_ascii
-from anatomy.render.table import columns_with_room, left_out, table
-from anatomy.render.timeline import timeline_lines
-from anatomy.report.charts import Accuracy, Breakdown, Chart, MemoryTimeline, Treemap
-from anatomy.report.document import (
+from anatomy.documents.charts import Accuracy, Breakdown, Chart, MemoryTimeline, Treemap
+from anatomy.documents.document import (
     Bars,
     Block,
     Branch,
@@ -32,6 +28,10 @@ from anatomy.report.document import (
     Tree,
     share_of,
 )
+from anatomy.render.lines import GAP, PROSE_WIDTH, TONES, dim, grid, heading, prose
+from anatomy.render.style import Style, to_ascii
+from anatomy.render.table import columns_with_room, left_out, table
+from anatomy.render.timeline import timeline_lines
 
 BAR_WIDTH = 36
 """Columns of the longest bar, at most."""

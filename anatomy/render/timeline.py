@@ -8,11 +8,11 @@ from rich.padding import Padding
 from rich.style import Style as Look
 from rich.text import Text
 
+from anatomy.documents.charts import MemoryTimeline
 from anatomy.render import picture as pictures
 from anatomy.render.palette import CATEGORY_COLORS, CATEGORY_LETTERS, readable_on
 from anatomy.render.picture import Cell, Row, picture
 from anatomy.render.style import Style
-from anatomy.report.charts import MemoryTimeline
 
 MOST = 150
 """Columns that a picture takes, at most."""

@@ -8,9 +8,9 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from anatomy.documents.plan import run_line
 from anatomy.planning.fit import Fit
 from anatomy.planning.settings import make_recipe, settings_in_use
-from anatomy.report.plan import run_line
 from anatomy.training.recipe import Recipe
 from anatomy.tui.backstage.requests import Failed, ModelAsked, Planned, Rehearse
 from anatomy.tui.compare.rows import Pin as Column

@@ -2,9 +2,9 @@
 
 from textual.content import Content
 
+from anatomy.documents.plan import run_line
 from anatomy.memory.allocator import OutOfMemory
 from anatomy.planning.plan import Plan
-from anatomy.report.plan import run_line
 from anatomy.tui.desk import Desk
 
 VIEWS = (

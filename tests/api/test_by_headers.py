@@ -7,9 +7,9 @@ from test_import_hygiene import heavy_imports
 from tiny_models import TINY_LLAMA, TINY_LLAMA_PARAMETERS
 
 from anatomy import api
+from anatomy.documents.show_diff import diff_document
 from anatomy.render import render
 from anatomy.render.style import Style
-from anatomy.report.show_diff import diff_document
 
 LAYER = {
     "self_attn.q_proj": [64, 64], "self_attn.k_proj": [32, 64], "self_attn.v_proj": [32, 64],

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from anatomy.architecture.anatomy import Anatomy, anatomy_from
+from anatomy.documents.show import show_document
 from anatomy.errors import ArchitectureError
-from anatomy.report.show import show_document
 from anatomy.source import load
 
 SMALL = {

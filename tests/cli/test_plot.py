@@ -10,9 +10,9 @@ from PIL import Image
 from tiny_models import TINY_LLAMA
 
 from anatomy import api
+from anatomy.documents.charts import Accuracy
 from anatomy.errors import AnatomyError
 from anatomy.profiling.record import save
-from anatomy.report.charts import Accuracy
 from anatomy.units import bytes_column, format_bytes, format_count
 
 

@@ -3,10 +3,10 @@
 import pytest
 
 from anatomy.architecture.linears import bitsandbytes_linears
+from anatomy.documents.document import Notes
+from anatomy.documents.show_formats import formats_answer
 from anatomy.formats.schemes import torch_sizes
 from anatomy.formats.weights import weights_of
-from anatomy.report.document import Notes
-from anatomy.report.show_formats import formats_answer
 
 TINY = {"vocab_size": 512, "num_hidden_layers": 2, "hidden_size": 128}
 LLAMA = {

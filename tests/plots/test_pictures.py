@@ -16,6 +16,8 @@ from PIL import Image
 
 from anatomy.architecture.anatomy import Anatomy
 from anatomy.blueprint import Blueprint, Origin
+from anatomy.documents.charts import Accuracy, Breakdown, Chart, Point, Tile, Treemap
+from anatomy.documents.charts_of import accuracy_of, breakdown_of, timeline_of, treemap_of
 from anatomy.errors import AnatomyError
 from anatomy.memory.timeline import Category
 from anatomy.plots import FORMS, form_of, picture
@@ -28,8 +30,6 @@ from anatomy.render.palette import (
     luminance,
     readable_on,
 )
-from anatomy.report.charts import Accuracy, Breakdown, Chart, Point, Tile, Treemap
-from anatomy.report.charts_of import accuracy_of, breakdown_of, timeline_of, treemap_of
 from anatomy.units import format_bytes, format_count
 
 
@@ -206,7 +206,7 @@ def test_the_users_settings_change_nothing_and_are_left_alone():
 def test_no_window_system_is_asked_for():
     """pyplot, which chooses a backend and keeps figures alive, is never imported."""
     script = (
-        "import sys; from anatomy.plots import picture; from anatomy.report.charts import Accuracy;"
+        "import sys; from anatomy.plots import picture; from anatomy.documents.charts import Accuracy;"
         "picture(Accuracy(title='', points=()), 'png'); assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)

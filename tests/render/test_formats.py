@@ -9,9 +9,7 @@ from textwrap import dedent
 import pytest
 from pages import Page
 
-from anatomy.render import FORMATS, render
-from anatomy.render.style import Style
-from anatomy.report.document import (
+from anatomy.documents.document import (
     Bars,
     Branch,
     Column,
@@ -22,7 +20,9 @@ from anatomy.report.document import (
     Table,
     Tree,
 )
-from anatomy.report.plan import plan_document
+from anatomy.documents.plan import plan_document
+from anatomy.render import FORMATS, render
+from anatomy.render.style import Style
 from anatomy.units import bytes_column
 
 GIB = 1 << 30

@@ -10,8 +10,7 @@ from made_records import make_record
 from made_reports import tiny_report
 from pages import Page
 
-from anatomy.render import render
-from anatomy.report.document import (
+from anatomy.documents.document import (
     Code,
     Column,
     Document,
@@ -23,9 +22,10 @@ from anatomy.report.document import (
     Stage,
     Table,
 )
-from anatomy.report.document import Diagram as LayerDiagram
-from anatomy.report.others import record_report, validation_report
-from anatomy.report.plan import plan_document
+from anatomy.documents.document import Diagram as LayerDiagram
+from anatomy.documents.others import record_report, validation_report
+from anatomy.documents.plan import plan_document
+from anatomy.render import render
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> & \"'`\u202e\x07"
 LIMIT = 1_500_000

@@ -12,9 +12,9 @@ from made_cells import made_validation
 from made_records import make_record
 from made_reports import tiny_report
 
+from anatomy.documents.document import Column, Document, Table
+from anatomy.documents.others import record_report, validation_report
 from anatomy.render import render
-from anatomy.report.document import Column, Document, Table
-from anatomy.report.others import record_report, validation_report
 
 PROGRAM = find()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no Chromium here")

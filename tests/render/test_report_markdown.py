@@ -5,11 +5,11 @@ from textwrap import dedent
 
 from made_reports import tiny_report
 
+from anatomy.documents.document import Bars, Code, Document, Picture, Table
+from anatomy.documents.pictured import NOT_DRAWN, pictured, without_pictures
+from anatomy.documents.sections import chosen
+from anatomy.documents.whole import plan_report
 from anatomy.render import render
-from anatomy.report.document import Bars, Code, Document, Picture, Table
-from anatomy.report.pictured import NOT_DRAWN, pictured, without_pictures
-from anatomy.report.sections import chosen
-from anatomy.report.whole import plan_report
 
 LAYER = """\
     ## One layer

@@ -32,8 +32,8 @@ def test_styles_of_our_own_stay():
 def test_a_hostile_config_s_words_are_shown(tmp_path: Path, format_):
     from anatomy.architecture.anatomy import count_headers
     from anatomy.blueprint import Blueprint, Origin, TensorHeader
+    from anatomy.documents.show import show_document
     from anatomy.render import render
-    from anatomy.report.show import show_document
 
     config = json.loads(
         '{"layer_types": ["a\\u001b[2J", "b"], "quantization_config": {"quant_method": "\\u009b2J"}}'

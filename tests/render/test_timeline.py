@@ -5,15 +5,15 @@ import re
 import pytest
 from made_timelines import tiny_plan
 
+from anatomy.documents.charts_of import timeline_of
+from anatomy.documents.document import Document, Table
+from anatomy.documents.plan import plan_document, where_sentence, with_timeline
 from anatomy.memory.timeline import Category
 from anatomy.render import render
 from anatomy.render.palette import CATEGORY_LETTERS
 from anatomy.render.picture import ABOVE, BELOW, LEAST
 from anatomy.render.style import Style
 from anatomy.render.timeline import ROWS
-from anatomy.report.charts_of import timeline_of
-from anatomy.report.document import Document, Table
-from anatomy.report.plan import plan_document, where_sentence, with_timeline
 
 
 def drawn(style: Style) -> list[str]:

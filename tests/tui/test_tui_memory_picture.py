@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_timelines import MIB, small_run, timelines, tiny_plan
 
+from anatomy.documents.scene import Scene, scene
 from anatomy.memory.allocator import Replay, replay
 from anatomy.memory.footprint import footprint
 from anatomy.memory.levels import CATEGORIES, levels, sampled
@@ -25,7 +26,6 @@ from anatomy.render.picture import (
     picture,
     with_cursor,
 )
-from anatomy.report.scene import Scene, scene
 
 RUN = replay(small_run())
 LETTERS = set(CATEGORY_LETTERS.values())

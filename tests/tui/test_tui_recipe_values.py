@@ -4,9 +4,9 @@ from dataclasses import fields, replace
 
 import pytest
 
+from anatomy.documents.plan import answer_sentence
 from anatomy.errors import RecipeError
 from anatomy.planning.plan import Plan
-from anatomy.report.plan import answer_sentence
 from anatomy.training.choices import CHOICES
 from anatomy.training.recipe import Recipe
 from anatomy.tui.recipe.fields import DEVICES, GPU, Field, all_fields

@@ -9,10 +9,10 @@ from rich.console import Console
 from textual.app import App, ComposeResult
 from textual.widgets import Static
 
+from anatomy.documents.document import Sentence, Table
+from anatomy.documents.profile import profile_document
+from anatomy.documents.signed import signed_share
 from anatomy.profiling.record import Record
-from anatomy.report.document import Sentence, Table
-from anatomy.report.profile import profile_document
-from anatomy.report.signed import signed_share
 from anatomy.tui.runs.saved import SavedRun, UnreadRun, detail_blocks, list_texts, saved_run
 from anatomy.tui.runs.view import Detail, List, RunsView
 

@@ -1,8 +1,8 @@
 """HTML: one file without network, light and dark, for people with and without a mouse, a screen or scripts."""
 
+from anatomy.documents.document import Document
 from anatomy.render.html.page import page
 from anatomy.render.style import Style
-from anatomy.report.document import Document
 
 
 def render(document: Document, style: Style) -> str:

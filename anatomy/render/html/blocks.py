@@ -4,14 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from anatomy.render.html.charts import accuracy, breakdown
-from anatomy.render.html.icicle import icicle
-from anatomy.render.html.markup import Markup, element
-from anatomy.render.html.placed import Placed
-from anatomy.render.html.tables import Cell, Grid, grid
-from anatomy.render.html.timeline import timeline
-from anatomy.report.charts import Accuracy, Breakdown, MemoryTimeline, Treemap
-from anatomy.report.document import (
+from anatomy.documents.charts import Accuracy, Breakdown, MemoryTimeline, Treemap
+from anatomy.documents.document import (
     Bars,
     Block,
     Branch,
@@ -28,7 +22,13 @@ from anatomy.report.document import (
     Tree,
     share_of,
 )
-from anatomy.report.sections import slug
+from anatomy.documents.sections import slug
+from anatomy.render.html.charts import accuracy, breakdown
+from anatomy.render.html.icicle import icicle
+from anatomy.render.html.markup import Markup, element
+from anatomy.render.html.placed import Placed
+from anatomy.render.html.tables import Cell, Grid, grid
+from anatomy.render.html.timeline import timeline
 
 SORTABLE = 3
 """Tables of so many rows and more can be sorted ..."""

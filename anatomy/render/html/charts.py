@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from math import log10
 
+from anatomy.documents.charts import Accuracy, Bar, Breakdown, Point
+from anatomy.documents.signed import signed_share
 from anatomy.render.html.behind import behind, swatch
 from anatomy.render.html.markup import Markup, element
 from anatomy.render.html.tables import Cell, Grid, grid
 from anatomy.render.palette import CATEGORY_COLORS
-from anatomy.report.charts import Accuracy, Bar, Breakdown, Point
-from anatomy.report.signed import signed_share
 from anatomy.units import bytes_column, format_bytes
 
 SIDE = 400

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
+from anatomy.documents.charts import Tile, Treemap
+from anatomy.documents.document import share_of
 from anatomy.render.html.behind import behind
 from anatomy.render.html.markup import Markup, element
 from anatomy.render.html.placed import Placed
 from anatomy.render.html.tables import Cell, Grid
 from anatomy.render.palette import component_color
-from anatomy.report.charts import Tile, Treemap
-from anatomy.report.document import share_of
 
 
 def icicle(chart: Treemap, id_: str, placed: Placed) -> Markup:

@@ -4,11 +4,11 @@ from base64 import b64encode
 from hashlib import sha256
 from importlib.resources import files
 
+from anatomy.documents.document import Document, Section
+from anatomy.documents.sections import by_title
 from anatomy.render.html.blocks import Writer
 from anatomy.render.html.markup import Markup, element, joined
 from anatomy.render.html.placed import Placed
-from anatomy.report.document import Document, Section
-from anatomy.report.sections import by_title
 
 SCRIPTS = ("page", "tables", "timeline", "icicle")
 """What makes the page move, in this order; without them everything can still be read."""

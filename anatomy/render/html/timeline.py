@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+from anatomy.documents.charts import MemoryTimeline
 from anatomy.memory.levels import Column, Span
 from anatomy.render.html.behind import behind, legend
 from anatomy.render.html.markup import Markup, element
 from anatomy.render.html.placed import Placed
 from anatomy.render.html.tables import Cell, Grid
 from anatomy.render.palette import CATEGORY_COLORS
-from anatomy.report.charts import MemoryTimeline
 from anatomy.units import bytes_column, format_bytes
 
 HEIGHT = 1000

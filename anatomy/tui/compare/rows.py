@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from anatomy.documents.signed import signed_bytes, signed_count
 from anatomy.memory.timeline import Category, Phase
 from anatomy.planning.fit import Fit
 from anatomy.planning.plan import Plan
 from anatomy.planning.settings import complete, settings_in_use
-from anatomy.report.signed import signed_bytes, signed_count
 from anatomy.tui.recipe.fields import all_fields
 from anatomy.tui.recipe.values import text_of
 from anatomy.units import bytes_column, format_count

@@ -13,9 +13,9 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import DataTable, Input, Static
 
+from anatomy.documents.plan import FREED, HEADROOM, OTHERS
 from anatomy.hardware.catalog import all_gpus
 from anatomy.planning.plan import Plan
-from anatomy.report.plan import FREED, HEADROOM, OTHERS
 from anatomy.tui.gpus.rows import HEADINGS, MARKS, GpuRow, Order, arranged, gpu_rows, texts
 from anatomy.tui.vim import ROW_KEYS
 

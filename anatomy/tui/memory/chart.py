@@ -15,10 +15,10 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
+from anatomy.documents.scene import Scene, scene
 from anatomy.memory.allocator import OutOfMemory, Replay
 from anatomy.memory.levels import Sampled, sampled
 from anatomy.render.picture import ABOVE, BELOW, GUTTER, MARKS, Row, picture, with_cursor
-from anatomy.report.scene import Scene, scene
 from anatomy.tui.memory import inks
 from anatomy.tui.memory.window import Window, beside, phase_beside, step_window
 

@@ -5,9 +5,9 @@ import tomllib
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from anatomy.documents.plan import setting_text
 from anatomy.errors import RecipeError
 from anatomy.planning.settings import to_toml
-from anatomy.report.plan import setting_text
 from anatomy.training.recipe import Recipe
 from anatomy.tui.recipe.fields import DEVICES, GPU, Field, unset_text
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
+from anatomy.documents.document import Tone, share_of
+from anatomy.documents.plan import answer_sentence, breakdown_bars, peak_facts, run_line, where_sentence
 from anatomy.memory.timeline import Category
 from anatomy.planning.plan import Plan
 from anatomy.render.palette import CATEGORY_COLORS, CATEGORY_LETTERS
 from anatomy.render.terminal import bar
-from anatomy.report.document import Tone, share_of
-from anatomy.report.plan import answer_sentence, breakdown_bars, peak_facts, run_line, where_sentence
 from anatomy.units import format_bytes
 
 TONES: dict[Tone, str] = {

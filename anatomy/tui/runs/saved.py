@@ -4,13 +4,13 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from anatomy.documents.document import Block, Facts, Notes, Sentence, Table, named
+from anatomy.documents.plan import run_line
+from anatomy.documents.profile import Profile, answer_sentence, instant_sentences
+from anatomy.documents.profile_speed import speed
+from anatomy.documents.profile_tables import categories, peaks, phases
+from anatomy.documents.signed import signed_bytes, signed_share
 from anatomy.profiling.record import Record
-from anatomy.report.document import Block, Facts, Notes, Sentence, Table, named
-from anatomy.report.plan import run_line
-from anatomy.report.profile import Profile, answer_sentence, instant_sentences
-from anatomy.report.profile_speed import speed
-from anatomy.report.profile_tables import categories, peaks, phases
-from anatomy.report.signed import signed_bytes, signed_share
 from anatomy.training.recipe import Recipe
 from anatomy.units import bytes_column
 from anatomy.validation.alive import alive_at_failure

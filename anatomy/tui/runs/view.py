@@ -14,9 +14,9 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import DataTable, Static
 
+from anatomy.documents.profile_tables import SIGN
 from anatomy.render.style import Style
 from anatomy.render.terminal import painted
-from anatomy.report.profile_tables import SIGN
 from anatomy.tui.runs.saved import HEADINGS, NUMBERS, SavedRun, UnreadRun, detail_blocks, list_texts
 from anatomy.tui.vim import ROW_KEYS, SCROLL_KEYS
 
