@@ -24,6 +24,7 @@ check: $(STAMP)  ## format, lint and types
 
 reports: $(STAMP)  ## rebuild the checked-in reports
 	$(BIN)/python -m anatomy.validation.published -o reports
+	HF_HUB_OFFLINE=1 HF_HOME=$(abspath $(VENV))/no-cache $(BIN)/python -m anatomy.gallery -o reports
 
 readme: $(STAMP)  ## put the commands' real output into the README
 	$(BIN)/python tests/test_readme.py

@@ -226,12 +226,13 @@ def accuracy_of(validation: "Validation", metric: str = "peak allocated") -> Acc
     )
 
 
-def published_accuracy(comparisons: Iterable[Mapping[str, Any]], title: str = "Published runs") -> Accuracy:
-    """Published figures beside their predictions: `comparisons` as `reports/published.json` has them.
+def published_accuracy(study: Mapping[str, Any], title: str = "Published runs") -> Accuracy:
+    """Published figures beside their predictions: `study` as `reports/published.json` has it, or
+    `reports/published_versions.json`, of which the scored runs are drawn.
 
     `family` is who published them.
     """
-    lines = tuple(comparisons)
+    lines = study["scored" if "scored" in study else "comparisons"]
     return Accuracy(
         title=title,
         points=tuple(
