@@ -1,6 +1,6 @@
 """The charts of what the other rooms found: of a plan, a comparison, a model taken apart, predictions beside measurements."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from anatomy.documents.charts import Accuracy, Bar, Breakdown, Chart, MemoryTimeline, Point, Tile, Treemap

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from anatomy.gallery.make import Planned, Written
+from anatomy.gallery.make import Compared, Planned, Written
 from anatomy.units import format_bytes, format_count
 from anatomy.validation.published.pages import table
 
-_INTRODUCTION = """\
+INTRODUCTION = """\
 # Reports
 
-Every report here is made by this repository's code, with the versions in `constraints.txt`, and is made again and compared
-by its tests. Nothing here was fitted by hand; what was measured was measured and published by others, and each page says by whom.
+Written by the commands named here, with the versions in `constraints.txt`; what was measured was measured and published by others,
+and each row says by whom. The tests write reports anew and compare.
 
 ## Accuracy
 
@@ -30,6 +30,7 @@ by its tests. Nothing here was fitted by hand; what was measured was measured an
 What `anatomy report MODEL` writes of these models, planned by `anatomy plan MODEL` with the flags of each run (`make reports`).
 *Allocated* is the peak of the blocks in use; *on the device* what nvidia-smi shows at most: what torch's allocator reserves, and an
 A100's CUDA context. The smallest GPU is that of the catalog (`anatomy gpus`) with the least memory on which the run fits."""
+"""All that does not depend on what was planned."""
 
 _HEADER = ("model", "run", "trainable", "allocated", "on the device", "smallest GPU")
 NOWHERE = "none"
@@ -40,20 +41,23 @@ def index_markdown(found: Iterable[Written], versions: Mapping[str, str]) -> str
     """The page. `versions`: of the libraries that were rehearsed."""
     found = tuple(found)
     named = ", ".join(f"{name} {version}" for name, version in versions.items())
-    comparisons = [
-        f"- [{one.comparison.title}](models/{one.comparison.file})" for one in found if one.comparison
-    ]
     parts = [
-        _INTRODUCTION,
-        table(_HEADER, (line for one in found for line in _lines(one)), left=2),
+        INTRODUCTION,
+        table(_HEADER, (cells for one in found for cells in run_cells(one)), left=2),
         f"Rehearsed with {named}.",
-        "Runs side by side, as `anatomy report MODEL --compare` writes them:\n\n" + "\n".join(comparisons),
+        "Runs side by side, as `anatomy report MODEL --compare` writes them:\n\n"
+        + "\n".join(comparison_line(one.comparison) for one in found if one.comparison),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _lines(one: Written) -> Iterator[tuple[str, ...]]:
-    """A line for each run; the model's id on the first."""
+def comparison_line(found: Compared) -> str:
+    """An item of the list of comparisons."""
+    return f"- [{found.title}](models/{found.file})"
+
+
+def run_cells(one: Written) -> Iterator[tuple[str, ...]]:
+    """A row of the table for each run; the model's id on the first."""
     for number, run in enumerate(one.runs):
         yield ("" if number else f"`{one.exhibit.model}`", *_line(run))
 

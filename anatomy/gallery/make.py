@@ -1,10 +1,9 @@
 """One model's reports, written: what its runs have in common is rehearsed once."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anatomy import api
 from anatomy.architecture.anatomy import Anatomy
@@ -57,8 +56,7 @@ def make(exhibit: Exhibit, folder: Path, tell: api.Progress) -> Written:
     Raises SourceError where this machine has another description of the model than the catalog's, and as `plan`.
     """
     (folder / exhibit.folder).mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        stack.enter_context(without_network())
+    with without_network():
         runs = tuple(_runs(exhibit, folder, tell))
         comparison = None if exhibit.compared is None else _comparison(exhibit, folder, tell)
     return Written(exhibit=exhibit, runs=runs, comparison=comparison)
@@ -86,7 +84,8 @@ def _report(plan: "Plan", anatomy: Anatomy, command: str) -> "Document":
 def _comparison(exhibit: Exhibit, folder: Path, tell: api.Progress) -> Compared:
     axes = exhibit.compared or {}
     tell(f"comparing runs of {exhibit.model}")
-    found = api.compare(exhibit.model, **{axis: [*values] for axis, values in axes.items()})
+    named: dict[str, Any] = dict(axes)
+    found = api.compare(exhibit.model, **named)
     _check_origin(found.model)
     flags = [word for axis, values in axes.items() for word in (f"--{axis}", ",".join(values))]
     command = as_typed(("anatomy", "report", exhibit.model, "--compare", *flags))
