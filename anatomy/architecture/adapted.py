@@ -30,6 +30,7 @@ def count_adapter(blueprint: Blueprint, adapter: Adapter, *, trust_remote_code: 
     return Anatomy(
         id=blueprint.id,
         origin=str(blueprint.origin),
+        overrides=blueprint.overrides,
         model_type=None,
         architecture=None,
         facts=Facts(),

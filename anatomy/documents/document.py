@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from anatomy.result import Result
+
 if TYPE_CHECKING:  # pictures know replays, which most answers have none of
     from anatomy.documents.charts import Chart
 
@@ -207,8 +209,8 @@ Block: TypeAlias = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Document:
-    """An answer."""
+class Document(Result):
+    """An answer in words, tables and charts."""
 
     title: str
     blocks: tuple["Block", ...]
@@ -216,3 +218,6 @@ class Document:
     """The table that csv consists of."""
     data: Mapping[str, Any] = field(default_factory=dict)
     """What JSON consists of."""
+
+    def __repr__(self) -> str:
+        return f"<Document {self.title!r}>"
