@@ -89,7 +89,7 @@ def _comparison(exhibit: Exhibit, folder: Path, tell: api.Progress) -> Compared:
     _check_origin(found.model)
     flags = [word for axis, values in axes.items() for word in (f"--{axis}", ",".join(values))]
     command = as_typed(("anatomy", "report", exhibit.model, "--compare", *flags))
-    document = comparison_report(replace(found, versions=released(found.versions)), None, command)
+    document = comparison_report(replace(found, versions=released(found.versions)), command)
     file = f"{exhibit.folder}/{COMPARED}.md"
     api.write_report(document, folder / file)
     return Compared(file=file, title=document.title)
