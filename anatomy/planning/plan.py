@@ -53,6 +53,7 @@ class Plan:
     """One run, planned."""
 
     model: ModelName
+    """Which model it is of."""
     recipe: Recipe
     """Complete: what was asked, and defaults for the rest."""
     adapted: Mapping[str, str] = field(default_factory=dict)
@@ -76,7 +77,9 @@ class Plan:
     fits: tuple[Fit, ...]
     """Each GPU considered, the smallest memory first."""
     assumptions: tuple[str, ...]
+    """What the numbers rest on that nobody said: a sentence each."""
     not_modelled: tuple[str, ...]
+    """What a real run can need beyond the numbers: a sentence each."""
     warnings: tuple[str, ...] = ()
     """What the user should look at before trusting the run, not the numbers."""
     notes: tuple[str, ...] = ()
