@@ -10,7 +10,7 @@ import anatomy
 ROOT = Path(anatomy.__file__).parent
 
 ORDER = (
-    *("errors", "units", "dtypes", "ggml", "versions", "blueprint", "older", "source"),
+    *("errors", "units", "dtypes", "ggml", "versions", "blueprint", "result", "older", "source"),
     *("architecture", "formats", "inference", "memory"),
     *("answers", "training", "rehearsal", "hardware", "planning", "trainers", "profiling", "validation"),
     *("documents", "render", "plots", "api", "coverage", "integrations", "tui", "cli", "__main__"),

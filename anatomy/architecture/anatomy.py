@@ -26,10 +26,15 @@ from anatomy.architecture.tree import ModuleNode, tree_from_model, tree_from_par
 from anatomy.architecture.tree_facts import completed, facts_from_tree
 from anatomy.blueprint import Adapter, Blueprint, TensorHeader
 from anatomy.errors import ArchitectureError
+from anatomy.result import Result
+from anatomy.units import format_count
+
+SCHEMA_VERSION = 1
+"""Of `show --json`. Keys may be added without changing it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Anatomy:
+class Anatomy(Result):
     """What a model is made of."""
 
     id: str
@@ -58,8 +63,14 @@ class Anatomy:
     """Of an adapter, what it adds to which model; the tree and the totals are then the adapter's."""
     also: tuple[tuple[str, int], ...] = ()
     """Other totals that can rightly be given for this model: (why, parameters)."""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """The facts of its config that the user set by hand."""
     notes: tuple[str, ...] = ()
     """What the reader should know about how this was counted."""
+
+    def __repr__(self) -> str:
+        made = self.architecture or "by its headers"
+        return f"<Anatomy of {self.id!r}: {format_count(self.total)} parameters, {made}>"
 
     @property
     def total(self) -> int:
@@ -85,13 +96,15 @@ class Anatomy:
         return {self.dtype: self.total} if self.dtype else {}
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of `show --json`, its schema version aside."""
+        """The content of `show --json`."""
         return {
+            "schema_version": SCHEMA_VERSION,
             "model": {
                 "id": self.id,
                 "origin": self.origin,
                 "model_type": self.model_type,
                 "architecture": self.architecture,
+                "overrides": dict(self.overrides),
             },
             "facts": self.facts.to_dict(),
             "parameters": {
@@ -169,6 +182,7 @@ def take_apart(skeleton: Skeleton, blueprint: Blueprint) -> Anatomy:
     return Anatomy(
         id=blueprint.id,
         origin=str(blueprint.origin),
+        overrides=blueprint.overrides,
         model_type=config.model_type,
         architecture=skeleton.class_name,
         facts=facts,
@@ -205,6 +219,7 @@ def count_headers(blueprint: Blueprint) -> Anatomy:
     return Anatomy(
         id=blueprint.id,
         origin=str(blueprint.origin),
+        overrides=blueprint.overrides,
         model_type=(blueprint.config or {}).get("model_type"),
         architecture=None,
         facts=facts,
@@ -238,6 +253,7 @@ def count_adapter(blueprint: Blueprint, adapter: Adapter, *, trust_remote_code: 
     return Anatomy(
         id=blueprint.id,
         origin=str(blueprint.origin),
+        overrides=blueprint.overrides,
         model_type=None,
         architecture=None,
         facts=Facts(),

@@ -11,6 +11,10 @@ from anatomy.architecture.anatomy import Anatomy
 from anatomy.architecture.components import COMPONENTS
 from anatomy.architecture.listing import Entry, entries_of
 from anatomy.blueprint import Blueprint
+from anatomy.result import Result
+
+SCHEMA_VERSION = 1
+"""Of `show --diff --json`. Keys may be added without changing it."""
 
 Held = tuple[int, tuple[int, ...], str]
 """(how many, shape, dtype)"""
@@ -49,7 +53,7 @@ class TensorChange:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Difference:
+class Difference(Result):
     """Two models, and all that differs."""
 
     left: Anatomy
@@ -61,15 +65,26 @@ class Difference:
     """Component -> parameters: every one that either model has, whether it differs or not."""
     tensors: tuple[TensorChange, ...]
 
+    def __repr__(self) -> str:
+        found = {"facts": self.facts, "config": self.config, "tensors": self.tensors}
+        said = ", ".join(f"{len(changes)} {name}" for name, changes in found.items())
+        return f"<Difference of {self.left.id!r} and {self.right.id!r}: {said} differ>"
+
     @property
     def is_none(self) -> bool:
         """Whether nothing differs that a description shows. Numbers in the weights are never looked at."""
         moved = any(change.left != change.right for change in self.components)
         return not (self.facts or self.config or self.tensors or moved)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader should know about how either was counted."""
+        return tuple(f"{side.id}: {note}" for side in (self.left, self.right) for note in side.notes)
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """The content of `show --diff --json`."""
         return {
+            "schema_version": SCHEMA_VERSION,
             "left": {"id": self.left.id, "origin": self.left.origin, "parameters": self.left.total},
             "right": {"id": self.right.id, "origin": self.right.origin, "parameters": self.right.total},
             **{
@@ -77,6 +92,7 @@ class Difference:
                 for name in ("facts", "config", "components")
             },
             "tensors": [change.to_dict() for change in self.tensors],
+            "notes": list(self.notes),
         }
 
 

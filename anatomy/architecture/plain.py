@@ -43,6 +43,7 @@ def count_plain(blueprint: Blueprint) -> Anatomy | None:
     return Anatomy(
         id=blueprint.id,
         origin=str(blueprint.origin),
+        overrides=blueprint.overrides,
         model_type=config.get("model_type"),
         architecture=config["architectures"][0],
         facts=facts,

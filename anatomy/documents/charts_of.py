@@ -26,13 +26,8 @@ COLUMNS = 320
 """Of a timeline, unless someone says otherwise."""
 
 
-def chart_of(
-    answer: "Plan | Comparison | Anatomy | Validation | Chart", overrides: Mapping[str, Any] | None = None
-) -> "Chart":
-    """The chart that shows an answer best; a chart itself as it is.
-
-    `overrides`: what the user set in a model's config by hand. Raises AnatomyError where there is nothing to draw.
-    """
+def chart_of(answer: "Plan | Comparison | Anatomy | Validation | Chart") -> "Chart":
+    """The chart that shows an answer best; a chart itself as it is. Raises AnatomyError where there is nothing to draw."""
     from anatomy.architecture.anatomy import Anatomy
     from anatomy.planning.compare import Comparison
     from anatomy.planning.plan import Plan
@@ -47,7 +42,7 @@ def chart_of(
         case Comparison():
             return comparison_breakdown(answer)
         case Anatomy():
-            return treemap_of(answer, overrides)
+            return treemap_of(answer)
         case Validation():
             return accuracy_of(answer)
         case _:
@@ -156,12 +151,12 @@ def _parts(found: "Footprint") -> "tuple[tuple[Category, int], ...]":
     return tuple((category, sizes[category]) for category in CATEGORIES if category in sizes)
 
 
-def treemap_of(anatomy: "Anatomy", overrides: Mapping[str, Any] | None = None) -> Treemap:
-    """A model's parameters by module. `overrides`: what the user set in its config by hand."""
+def treemap_of(anatomy: "Anatomy") -> Treemap:
+    """A model's parameters by module."""
     from anatomy.architecture.fold import fold
 
     return Treemap(
-        title=named(anatomy.id, overrides or {}),
+        title=named(anatomy.id, anatomy.overrides),
         root=_tile(fold(anatomy.tree), anatomy.architecture or "model", 1),
         by_component=tuple(anatomy.by_component.items()),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from anatomy.documents.charts import Chart
+from anatomy.result import Result
 
 Tone = Literal["plain", "good", "caution", "bad"]
 """How a sentence is meant. Its words say the same; a colour may underline it."""
@@ -204,8 +205,8 @@ Block = Table | Facts | Bars | Notes | Sentence | Tree | Code | Picture | Diagra
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Document:
-    """An answer."""
+class Document(Result):
+    """An answer in words, tables and charts."""
 
     title: str
     blocks: tuple[Block, ...]
@@ -213,3 +214,6 @@ class Document:
     """The table that csv consists of."""
     data: Mapping[str, Any] = field(default_factory=dict)
     """What JSON consists of."""
+
+    def __repr__(self) -> str:
+        return f"<Document {self.title!r}>"

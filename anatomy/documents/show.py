@@ -1,7 +1,7 @@
 """What `anatomy show` says: facts, components, tree, and the checkpoint beside the model."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -24,9 +24,6 @@ from anatomy.documents.show_tree import modules_tree
 from anatomy.documents.stored_types import types_table
 from anatomy.units import bytes_column, format_bytes, format_count
 
-SCHEMA_VERSION = 1
-"""Of `show --json`. Keys may be added without changing it."""
-
 NF4_BLOCK = 64
 """Weights that share one scale in bitsandbytes' 4-bit formats (its default block size)."""
 NF4_SCALES = 256
@@ -44,13 +41,8 @@ def bytes_as(parameters: int) -> tuple[int, int, int, int]:
     return 4 * parameters, 2 * parameters, parameters, nf4
 
 
-def show_document(
-    anatomy: Anatomy, *, depth: int | None = None, overrides: Mapping[str, Any] | None = None
-) -> Document:
-    """The report on a model.
-
-    `depth` limits the levels of the tree; None shows all. `overrides`: what the user set in its config by hand.
-    """
+def show_document(anatomy: Anatomy, *, depth: int | None = None) -> Document:
+    """The report on a model. `depth` limits the levels of the tree; None shows all."""
     components = _components(anatomy)
     blocks: list[Block] = [Facts(items=tuple(_facts(anatomy)))]
     if anatomy.unclassified:
@@ -67,21 +59,11 @@ def show_document(
     if anatomy.notes:
         blocks.append(Notes(title="Notes", items=anatomy.notes))
     return Document(
-        title=named(anatomy.id, overrides or {}),
+        title=named(anatomy.id, anatomy.overrides),
         blocks=tuple(blocks),
         table=components,
-        data=show_data(anatomy, overrides),
+        data=anatomy.to_dict(),
     )
-
-
-def show_data(anatomy: Anatomy, overrides: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The content of `show --json`, whatever was asked for beside it."""
-    content = anatomy.to_dict()
-    return {
-        "schema_version": SCHEMA_VERSION,
-        **content,
-        "model": {**content["model"], "overrides": dict(overrides or {})},
-    }
 
 
 def _facts(anatomy: Anatomy) -> Iterator[tuple[str, str]]:

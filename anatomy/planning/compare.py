@@ -12,6 +12,7 @@ from anatomy.planning.fit import Fit
 from anatomy.planning.plan import ModelName
 from anatomy.planning.settings import complete, settings_in_use
 from anatomy.planning.words import where
+from anatomy.result import Result
 from anatomy.training.recipe import Recipe
 
 SCHEMA_VERSION = 1
@@ -111,7 +112,7 @@ class Rehearsals:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
+class Comparison(Result):
     """Runs of one model, side by side."""
 
     model: ModelName
@@ -136,6 +137,12 @@ class Comparison:
     """How the model's description was found and built."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Installed versions of the libraries that were rehearsed."""
+
+    def __repr__(self) -> str:
+        where = self.gpu or "a GPU of the catalog"
+        return (
+            f"<Comparison of {len(self.rows)} runs of {self.model.id!r}: {len(self.fitting)} fit on {where}>"
+        )
 
     @property
     def ran(self) -> tuple[Row, ...]:
@@ -178,7 +185,7 @@ class Comparison:
         return [row.to_record() for row in self.rows]
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of `compare --json` but for its `rows`."""
+        """The content of `compare --json`."""
         counts = self.rehearsals
         return {
             "schema_version": SCHEMA_VERSION,
@@ -194,6 +201,7 @@ class Comparison:
             "warnings": list(self.warnings),
             "notes": list(self.notes),
             "versions": dict(self.versions),
+            "rows": self.to_records(),
         }
 
 

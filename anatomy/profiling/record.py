@@ -15,6 +15,7 @@ from anatomy.errors import AnatomyError, SourceError
 from anatomy.memory.timeline import Timeline
 from anatomy.planning.smaller import Smaller
 from anatomy.profiling.measurement import Measurement
+from anatomy.result import Result
 
 FORMAT_VERSION = 1
 KIND = "anatomy run"
@@ -72,7 +73,7 @@ class Prediction:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
+class Record(Result):
     """One profiled run."""
 
     measurement: Measurement
@@ -81,6 +82,11 @@ class Record:
     """After a run that ended out of memory: the smallest change with which it would fit, where one was found."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """What a grid calls this run: its cell, family, whether it was held out."""
+
+    def __repr__(self) -> str:
+        run = self.measurement
+        ended = "" if run.failure is None else ", out of memory"
+        return f"<Record of {run.model.id!r}, {run.recipe.method}, on {run.machine.name}{ended}>"
 
 
 def save(record: Record, path: Path) -> None:
