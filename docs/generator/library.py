@@ -7,18 +7,19 @@ from typing import Any
 
 import anatomy
 from anatomy import errors
-from anatomy.architecture.anatomy import Anatomy
 from anatomy.blueprint import Blueprint
-from anatomy.memory.footprint import Footprint
-from anatomy.planning.compare import Comparison
+from anatomy.hardware.catalog import Gpu
+from anatomy.memory.footprint import Footprint, Instant
+from anatomy.planning.compare import Row
 from anatomy.planning.fit import Fit
-from anatomy.planning.plan import Plan
-from anatomy.training.recipe import Recipe
+from anatomy.profiling.measurement import Measurement
+from anatomy.profiling.record import Prediction
+from anatomy.result import Result
 from generator.markdown import NOTICE, anchor, code, joined, plain, prose, table
 from generator.source_text import fields_of, is_property, public_members, signature_of
 
-VALUES: tuple[type, ...] = (Anatomy, Blueprint, Plan, Footprint, Fit, Comparison, Recipe)
-"""What the verbs give and take."""
+PARTS: tuple[type, ...] = (Blueprint, Footprint, Instant, Fit, Gpu, Row, Measurement, Prediction)
+"""What the stable values are made of, as far as people ask for it."""
 ERRORS: tuple[type, ...] = (
     errors.AnatomyError,
     errors.SourceError,
@@ -33,24 +34,42 @@ def page() -> str:
     verbs = {
         name: found for name in _names() if callable(found := _get(name)) and not isinstance(found, type)
     }
-    kinds = dict.fromkeys((*(found for name in _names() if isinstance(found := _get(name), type)), *VALUES))
-    kinds = {kind.__name__: kind for kind in kinds if kind not in ERRORS}
+    kinds = values()
     return joined(
         NOTICE,
         "# The library",
-        "`import anatomy` imports neither torch nor transformers; a verb imports what it needs once it is asked for. Keyword "
-        "arguments are named as the flags of the [command line](commands.md); settings of a [recipe](recipe.md) are keyword "
-        "arguments too. Sizes are integers of bytes (`_bytes`), counts are integers of parameters or tokens.",
+        plain(prose(inspect.getdoc(anatomy).partition("\n\n")[0])),
+        EXAMPLE,
+        "Keyword arguments are named as the flags of the [command line](commands.md); settings of a [recipe](recipe.md) are "
+        "keyword arguments too. Sizes are integers of bytes (`_bytes`), counts are integers of parameters or tokens. "
+        "`import anatomy` imports neither torch nor transformers; each verb imports what it needs.",
         f"Functions: {_links(verbs)}.",
-        f"Values: {_links(kinds)}.",
-        "Errors: " + _links({kind.__name__: kind for kind in ERRORS}) + ".",
+        f"Values: {_links({kind.__name__: kind for kind in kinds})}.",
+        f"Errors: {_links({kind.__name__: kind for kind in ERRORS})}.",
         "## Functions",
         *(_function(name, found) for name, found in verbs.items()),
+        "## Results",
+        plain(prose(inspect.getdoc(Result) or "")),
+        _members(Result),
         "## Values",
-        *(part for kind in kinds.values() for part in _kind(kind)),
+        *(part for kind in kinds for part in _kind(kind)),
         "## Errors",
         *(part for kind in ERRORS for part in _kind(kind)),
     )
+
+
+EXAMPLE = """```python
+import anatomy
+
+plan = anatomy.plan("HuggingFaceTB/SmolLM2-135M", method="qlora", r=64)
+plan.smallest_fit, plan.device_bytes, plan.to_dict(), plan.to_frame(), plan.to_markdown()
+```"""
+
+
+def values() -> tuple[type, ...]:
+    """The classes of the page, errors aside: the stable ones, and what these are made of."""
+    stable = [found for name in _names() if isinstance(found := _get(name), type)]
+    return tuple(kind for kind in dict.fromkeys((*stable, *PARTS)) if kind not in ERRORS)
 
 
 def _names() -> list[str]:
@@ -75,16 +94,20 @@ def _function(name: str, function: Any) -> str:
 
 def _kind(kind: type) -> Iterator[str]:
     yield f"### {kind.__name__}"
-    yield plain(prose(inspect.getdoc(kind) or ""))
+    said = inspect.getdoc(kind) or ""
+    yield plain(prose(said)) + (" A [result](#results)." if issubclass(kind, Result) else "")
     if dataclasses.is_dataclass(kind):
         rows = (
             (code(f.name), code(f.annotation), code(_default(kind, f.default, f.name)), plain(f.text))
             for f in fields_of(kind)
         )
         yield table(("field", "type", "default", "meaning"), rows)
-    members = public_members(kind)
-    if members:
-        yield table(("member", "meaning"), (_member(kind, name) for name in members))
+    yield _members(kind)
+
+
+def _members(kind: type) -> str:
+    names = public_members(kind)
+    return table(("member", "meaning"), (_member(kind, name) for name in names)) if names else ""
 
 
 def _default(kind: type, written: str, name: str) -> str:

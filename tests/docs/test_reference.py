@@ -27,7 +27,7 @@ def test_there_are_no_other_pages() -> None:
 def test_every_public_field_has_a_sentence() -> None:
     silent = [
         f"{kind.__name__}.{field.name}"
-        for kind in library.VALUES
+        for kind in library.values()
         if dataclasses.is_dataclass(kind)
         for field in source_text.fields_of(kind)
         if not field.text
