@@ -16,7 +16,7 @@ _FENCE = re.compile(
     r"(?:^<!-- (?P<note>[^\n]*?) -->\n)?^(?P<fence>`{3,})(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=fence)$",
     re.M | re.S,
 )
-_REMARK = re.compile(r"\s{2,}#.*$")
+_REMARK = re.compile(r"\s+# .*$")
 LEFT_OUT = "..."
 
 
@@ -34,10 +34,17 @@ class Block:
     """Where its text begins in the page, in characters."""
 
     @property
+    def session(self) -> list[tuple[str, str]]:
+        """(command without prompt and remark, the output that stands under it) of a console block."""
+        if self.language != "console":
+            return []
+        parts = re.split(r"^\$ ", self.text, flags=re.M)
+        return [(_REMARK.sub("", part.partition("\n")[0]), part.partition("\n")[2]) for part in parts if part]
+
+    @property
     def commands(self) -> list[str]:
-        """The commands of a console block, without prompts and remarks."""
-        lines = self.text.splitlines() if self.language == "console" else []
-        return [_REMARK.sub("", line.removeprefix("$ ")) for line in lines]
+        """The commands of a console block."""
+        return [command for command, _ in self.session]
 
     @property
     def shows(self) -> list[str] | None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import shlex
 import shutil
@@ -19,6 +20,11 @@ MODEL = """{
 }
 """
 """The config of ./my-model: a Llama of two small layers."""
+TOKENIZER = {
+    "model": {"type": "BPE", "vocab": {f"t{number}": number for number in range(500)}, "merges": []},
+    "added_tokens": [{"id": 500, "content": "<|end|>", "special": True}],
+}
+"""Its tokenizer: 501 tokens, for an embedding of 512 rows."""
 _SHELL = frozenset("|>&;$`")
 
 
@@ -36,6 +42,7 @@ def set_up(folder: Path) -> None:
     """Put what the pages call 'your own' into a folder."""
     (folder / "my-model").mkdir()
     (folder / "my-model" / "config.json").write_text(MODEL)
+    (folder / "my-model" / "tokenizer.json").write_text(json.dumps(TOKENIZER))
     for name in ("examples", "reports"):
         (folder / name).symlink_to(ROOT / name)
     shutil.copy(ROOT / "examples" / "axolotl_qlora.yml", folder / "axolotl.yml")
