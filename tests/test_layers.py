@@ -10,7 +10,7 @@ import anatomy
 ROOT = Path(anatomy.__file__).parent
 
 ORDER = (
-    *("errors", "units", "dtypes", "ggml", "versions", "blueprint", "result", "older", "source"),
+    *("errors", "units", "dtypes", "ggml", "versions", "garbage", "blueprint", "result", "older", "source"),
     *("architecture", "formats", "inference", "memory"),
     *("answers", "training", "rehearsal", "hardware", "planning", "trainers", "profiling", "validation"),
     *("documents", "render", "plots", "api", "coverage", "integrations", "tui", "cli", "__main__"),
@@ -24,7 +24,7 @@ FORBIDDEN = {
 """Beyond the order: the anatomy of a model does not know where its description came from; commands stand beside
 what runs inside the user's own program."""
 PURE = (
-    *("errors", "units", "dtypes", "ggml", "blueprint", "formats", "inference"),
+    *("errors", "units", "dtypes", "ggml", "garbage", "blueprint", "formats", "inference"),
     *("memory", "planning", "validation", "documents"),
 )
 """Rooms that only calculate."""

@@ -63,7 +63,8 @@ class ModuleNode:
         counts: Counter[str] = Counter()
         for node in self.walk():
             for parameter in node.own:
-                counts.update(dict_of(parameter.parts))
+                for component, count in parameter.parts:
+                    counts[component] += count
         return dict(counts)
 
     def to_dict(self) -> dict[str, Any]:

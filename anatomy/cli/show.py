@@ -13,6 +13,7 @@ from anatomy.cli.progress import working
 from anatomy.cli.show_options import check_diff, question_options, questions_of
 from anatomy.documents.document import Document
 from anatomy.errors import SourceError
+from anatomy.garbage import without_garbage_collection
 from anatomy.render import Format
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @model_options
 @plot_option("where the model's parameters are")
 @output_options
+@without_garbage_collection()
 def command(
     model: str,
     other: str | None,

@@ -8,7 +8,6 @@ from typing import Any
 from anatomy.architecture.anatomy import Anatomy
 from anatomy.architecture.facts import Facts as ModelFacts
 from anatomy.architecture.stored import Stored
-from anatomy.documents.adapter import adapter_facts, adapter_table
 from anatomy.documents.document import (
     Block,
     Column,
@@ -48,8 +47,7 @@ def show_document(anatomy: Anatomy, *, depth: int | None = None) -> Document:
     if anatomy.unclassified:
         blocks.append(_unclassified(anatomy))
     blocks += [components, modules_tree(anatomy, depth)]
-    if anatomy.adapter is not None and (adapted := adapter_table(anatomy.adapter)):
-        blocks.append(adapted)
+    blocks += _adapted(anatomy)
     if anatomy.stored is not None:
         blocks.append(_stored(anatomy, anatomy.stored))
         if types := types_table(anatomy.stored):
@@ -75,6 +73,8 @@ def _facts(anatomy: Anatomy) -> Iterator[tuple[str, str]]:
     if anatomy.adapter is None:
         yield "class", anatomy.architecture or "not built: counted from the checkpoint's headers"
     else:
+        from anatomy.documents.adapter import adapter_facts  # few models are adapters
+
         yield from adapter_facts(anatomy.adapter, anatomy.total)
     yield "read from", anatomy.origin
     yield from _shape_facts(anatomy.facts)
@@ -137,6 +137,15 @@ def _kinds(kinds: Sequence[str]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in runs) + (
         ", and so on" if period < len(kinds) else ""
     )
+
+
+def _adapted(anatomy: Anatomy) -> Iterator[Block]:
+    """Of an adapter, what it adds to which modules."""
+    if anatomy.adapter is not None:
+        from anatomy.documents.adapter import adapter_table
+
+        if (adapted := adapter_table(anatomy.adapter)) is not None:
+            yield adapted
 
 
 def _components(anatomy: Anatomy) -> Table:
