@@ -30,7 +30,7 @@ def fields_of(kind: type) -> list[Field]:
             found.append(
                 Field(
                     name=node.target.id,
-                    annotation=ast.unparse(node.annotation).strip("'"),
+                    annotation=_type(node.annotation),
                     default="" if node.value is None else ast.unparse(node.value),
                     text=_string(after),
                 )
@@ -43,7 +43,7 @@ def signature_of(function: Any) -> str:
     node = _tree(inspect.unwrap(function))
     assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     arguments = _arguments(node)
-    returns = "" if node.returns is None else f" -> {ast.unparse(node.returns).strip(chr(39))}"
+    returns = "" if node.returns is None else f" -> {_type(node.returns)}"
     line = f"{node.name}({', '.join(arguments)}){returns}"
     if len(line) <= WIDTH:
         return line
@@ -86,9 +86,15 @@ def _arguments(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
 
 
 def _argument(node: ast.arg, default: ast.expr | None) -> str:
-    kind = "" if node.annotation is None else f": {ast.unparse(node.annotation).replace(chr(39), '')}"
+    kind = "" if node.annotation is None else f": {_type(node.annotation)}"
     value = "" if default is None else f" = {ast.unparse(default)}"
     return f"{node.arg}{kind}{value}"
+
+
+def _type(node: ast.expr) -> str:
+    """A type as it is written, without the quotes around names that are known later; a Literal's stay."""
+    text = ast.unparse(node)
+    return text if "Literal[" in text else text.replace("'", "")
 
 
 def _tree(thing: Any) -> Any:

@@ -30,7 +30,6 @@ NOT_RUN = {
     r"anatomy validate (cpu|gpu-24gb) -o records.*": "needs a GPU, or minutes: tests/validation/test_cpu_grid.py",
     r"python -m anatomy validate .*": "needs a GPU, or what one left",
     r"export .*": "ends with its line",
-    r"git clone .*": "needs a network",
     r"make .*": "its targets: test_repository.py",
 }
 """Commands, as regular expressions, that no test here runs -> why, and who does."""
@@ -124,6 +123,14 @@ def test_every_block_is_accounted_for(path: Path) -> None:
         assert covered, f"{where}: nothing runs this block"
         if block.language == "console":
             assert block.text.startswith("$ "), f"{where}: not a command"
+
+
+def test_no_exception_is_stale() -> None:
+    commands = known_commands()
+    assert all(any(re.fullmatch(pattern, command) for command in commands) for pattern in NOT_RUN)
+    begins = [f"{name_of(path)}: {b.language}: {b.text}" for path in PAGES for b in blocks_of(path)]
+    assert all(any(text.startswith(start) for text in begins) for start in ELSEWHERE)
+    assert GIVEN.keys() <= {name_of(path) for path in PAGES}
 
 
 def programs(command: str) -> Iterator[list[str]]:
