@@ -13,7 +13,8 @@ ORDER = (
     *("errors", "units", "dtypes", "ggml", "versions", "garbage", "blueprint", "result", "older", "source"),
     *("architecture", "formats", "inference", "memory"),
     *("answers", "training", "rehearsal", "hardware", "planning", "trainers", "profiling", "validation"),
-    *("documents", "render", "plots", "api", "coverage", "gallery", "integrations", "tui", "cli", "__main__"),
+    *("documents", "render", "plots", "schemas", "api"),
+    *("coverage", "gallery", "integrations", "tui", "cli", "__main__"),
 )
 FORBIDDEN = {
     ("architecture", "source"),
