@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anatomy.api.differing import diff
     from anatomy.api.examined import Examined, examine
     from anatomy.api.exported import export
-    from anatomy.api.facts import env, gpus, models
+    from anatomy.api.facts import env, gpus, models, schema
     from anatomy.api.optimizer_table import optimizers
     from anatomy.api.pictured import plot
     from anatomy.api.planned import plan
@@ -45,7 +45,7 @@ __all__ = [
     "Anatomy", "AnatomyError", "ArchitectureError", "Comparison", "Difference", "Document", "Examined", "Plan", "Recipe",
     "RecipeError", "Record", "RehearsalError", "Settings", "SourceError", "Validation", "__version__", "compare", "diff", "env",
     "examine", "export", "gpus", "load", "models", "open_run", "optimizers", "plan", "plot", "profile", "read_config", "report",
-    "save_run", "show", "validate", "validate_records", "watch",
+    "save_run", "schema", "show", "validate", "validate_records", "watch",
 ]  # fmt: skip
 
 _HOMES: dict[str, tuple[str, ...]] = {
@@ -55,7 +55,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "api.differing": ("diff",),
     "api.examined": ("Examined", "examine"),
     "api.exported": ("export",),
-    "api.facts": ("env", "gpus", "models"),
+    "api.facts": ("env", "gpus", "models", "schema"),
     "api.optimizer_table": ("optimizers",),
     "api.pictured": ("plot",),
     "api.planned": ("plan",),

@@ -41,7 +41,7 @@ class Result:
     __slots__ = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of `--json`: plain values, integers of bytes, nothing rounded. `anatomy schema` describes it."""
+        """The content of `--json`: plain values, integers of bytes, nothing rounded. `anatomy.schema` describes it."""
         return _presenter().data(self)
 
     def to_frame(self) -> Any:

@@ -14,7 +14,7 @@ ORDER = (
     *("errors", "units", "dtypes", "ggml", "versions", "garbage", "blueprint", "result", "older", "source"),
     *("architecture", "formats", "inference", "memory"),
     *("answers", "training", "rehearsal", "hardware", "planning", "trainers", "profiling", "validation"),
-    *("documents", "render", "plots", "api", "coverage", "integrations", "tui", "cli", "__main__"),
+    *("documents", "render", "plots", "schemas", "api", "coverage", "integrations", "tui", "cli", "__main__"),
 )
 FORBIDDEN = {
     ("architecture", "source"),

@@ -19,7 +19,7 @@ from anatomy.training.recipe import Recipe
 STABLE = """
     Anatomy AnatomyError ArchitectureError Comparison Difference Document Examined Plan Recipe RecipeError Record
     RehearsalError Settings SourceError Validation __version__ compare diff env examine export gpus load models open_run
-    optimizers plan plot profile read_config report save_run show validate validate_records watch
+    optimizers plan plot profile read_config report save_run schema show validate validate_records watch
 """.split()
 """What scripts rely on: a name is added here, and none is taken away."""
 VERBS = {
@@ -33,6 +33,7 @@ VERBS = {
     "models": (anatomy.models,),
     "gpus": (anatomy.gpus,),
     "env": (anatomy.env,),
+    "schema": (anatomy.schema,),
 }
 """Command -> the functions that answer it."""
 FOR_A_TERMINAL = {"browse", "completion"}

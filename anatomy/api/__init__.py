@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from anatomy.api.differing import diff
     from anatomy.api.examined import Examined, examine, tokenizer_beside
     from anatomy.api.exported import check_export, export
-    from anatomy.api.facts import env, gpus, models
+    from anatomy.api.facts import env, gpus, models, schema
     from anatomy.api.openable import AtHand, at_hand, is_saved_run, saved_runs
     from anatomy.api.optimizer_table import optimizers
     from anatomy.api.pictured import check_plot, plot
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REHEARSED_ON", "AtHand", "Examined", "Progress", "Studio", "at_hand", "check_export", "check_plot", "compare", "diff", "env", "examine", "export", "find_grid",
-    "gpus", "illustrated", "is_saved_run", "load", "models", "open_run", "optimizers", "plan", "plot", "profile", "read_config", "report", "save_run", "saved_runs", "show",
+    "gpus", "illustrated", "is_saved_run", "load", "models", "open_run", "optimizers", "plan", "plot", "profile", "read_config", "report", "save_run", "saved_runs", "schema", "show",
     "tokenizer_beside",
     "validate", "validate_records",
     "write_report",
@@ -39,7 +39,7 @@ _HOMES = {
     "differing": ("diff",),
     "examined": ("Examined", "examine", "tokenizer_beside"),
     "exported": ("check_export", "export"),
-    "facts": ("env", "gpus", "models"),
+    "facts": ("env", "gpus", "models", "schema"),
     "optimizer_table": ("optimizers",),
     "pictured": ("check_plot", "plot"),
     "planned": ("REHEARSED_ON", "plan"),

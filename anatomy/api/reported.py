@@ -51,8 +51,8 @@ def report(
     that order (`anatomy.documents.whole.SECTIONS` for a plan); all when left out. `command`: what is said to give the same
     again; of a run that is planned here it is worked out.
 
-    `anatomy.render.render(document, "md")` or `"html"` makes text of it, `write_report` files. Raises as `plan`, and
-    AnatomyError for a section that there is not.
+    `write("llama.html")` of what is returned makes the file of `anatomy report -o llama.html`, `write("llama.md")` its pictures
+    too; `to_html()` and `to_markdown()` the texts. Raises as `plan`, and AnatomyError for a section that there is not.
     """
     from anatomy.documents.sections import check_names
     from anatomy.documents.sections import chosen as chosen_sections

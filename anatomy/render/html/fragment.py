@@ -79,7 +79,11 @@ def _written(block: Block) -> Iterator[Content]:
         case Code():
             yield element("pre", block.text)
         case Section():
-            yield from (part for inner in block.blocks for part in _written(inner))
+            for inner in block.blocks:
+                title = getattr(inner, "title", "")
+                if title not in ("", block.title):
+                    yield element("p", title, class_="strong")
+                yield from _written(inner)
         case Picture():
             yield element("p", block.alt)
         case Diagram():
