@@ -7,14 +7,17 @@ from pathlib import Path
 from generator.reference import PAGES
 from generator.shown import Answers, anew
 from generator.stage import set_up
+from generator.terminal import SHOTS, drawn
 
 DOCS = Path(__file__).parents[1]
 
 
 def main() -> None:
-    """The reference, and then the answers that the other pages show."""
+    """The reference, the pictures of the terminal, and then the answers that the other pages show."""
     for name, page in PAGES.items():
         _write(DOCS / "reference" / name, page())
+    for name, shot in SHOTS.items():
+        _write(DOCS / "pictures" / name, drawn(shot))
     with tempfile.TemporaryDirectory() as folder:
         set_up(Path(folder))
         known: Answers = {}
