@@ -28,6 +28,7 @@ class Examined(Result):
     """A model, and what was asked of it."""
 
     anatomy: "Anatomy"
+    """The model taken apart."""
     formats: "tuple[FormatSize, ...] | None" = None
     """Its size in each format; None when that was not asked."""
     entries: "tuple[Entry, ...] | None" = None

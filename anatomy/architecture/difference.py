@@ -57,13 +57,17 @@ class Difference(Result):
     """Two models, and all that differs."""
 
     left: Anatomy
+    """The model that stands first."""
     right: Anatomy
+    """The other one."""
     facts: tuple[Change, ...]
+    """Facts that are not the same."""
     config: tuple[Change, ...]
     """Keys of config.json, nested ones dotted."""
     components: tuple[Change, ...]
     """Component -> parameters: every one that either model has, whether it differs or not."""
     tensors: tuple[TensorChange, ...]
+    """Tensors that are not the same in both, or that only one has."""
 
     def __repr__(self) -> str:
         found = {"facts": self.facts, "config": self.config, "tensors": self.tensors}

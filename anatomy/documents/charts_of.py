@@ -1,6 +1,6 @@
 """The charts of what the other rooms found: of a plan, a comparison, a model taken apart, predictions beside measurements."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from anatomy.documents.charts import Accuracy, Bar, Breakdown, Chart, MemoryTimeline, Point, Tile, Treemap
@@ -221,12 +221,13 @@ def accuracy_of(validation: "Validation", metric: str = "peak allocated") -> Acc
     )
 
 
-def published_accuracy(comparisons: Iterable[Mapping[str, Any]], title: str = "Published runs") -> Accuracy:
-    """Published figures beside their predictions: `comparisons` as `reports/published.json` has them.
+def published_accuracy(study: Mapping[str, Any], title: str = "Published runs") -> Accuracy:
+    """Published figures beside their predictions: `study` as `reports/published.json` has it, or
+    `reports/published_versions.json`, of which the scored runs are drawn.
 
     `family` is who published them.
     """
-    lines = tuple(comparisons)
+    lines = study["scored" if "scored" in study else "comparisons"]
     return Accuracy(
         title=title,
         points=tuple(

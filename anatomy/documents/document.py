@@ -213,7 +213,9 @@ class Document(Result):
     """An answer in words, tables and charts."""
 
     title: str
+    """What it is about."""
     blocks: tuple["Block", ...]
+    """What it says, from top to bottom."""
     table: Table
     """The table that csv consists of."""
     data: Mapping[str, Any] = field(default_factory=dict)

@@ -20,9 +20,13 @@ class Instant:
     index: int
     """Index into the trace of the replayed timeline."""
     step: int
+    """The training step, counted from 1; 0 while loading."""
     phase: Phase
+    """Where in the step."""
     module: str
+    """Path of the module that was running; '' for none."""
     op: str
+    """The operator that allocated, e.g. 'aten.mm'."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

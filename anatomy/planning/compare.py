@@ -125,7 +125,9 @@ class Comparison(Result):
     """Runs of one model, side by side."""
 
     model: ModelName
+    """Which model the runs are of."""
     axes: Axes
+    """What is varied, each setting with its values."""
     gpu: str | None
     """The GPU that was asked for; None for all of the catalog."""
     device: str
@@ -133,9 +135,13 @@ class Comparison(Result):
     rows: tuple[Row, ...]
     """The smallest allocated peak first; what cannot be run last, as it was asked for."""
     rehearsals: Rehearsals
+    """How many rehearsals it took."""
     assumptions: tuple[str, ...] = ()
+    """What the numbers rest on that nobody said: a sentence each."""
     not_modelled: tuple[str, ...] = ()
+    """What a real run can need beyond the numbers: a sentence each."""
     warnings: tuple[str, ...] = ()
+    """What the user should look at before trusting the runs."""
     notes: tuple[str, ...] = ()
     """How the model's description was found and built."""
     versions: Mapping[str, str] = field(default_factory=dict)

@@ -55,6 +55,7 @@ class Plan(Result):
     """One run, planned."""
 
     model: ModelName
+    """Which model it is of."""
     recipe: Recipe
     """Complete: what was asked, and defaults for the rest."""
     adapted: Mapping[str, str] = field(default_factory=dict)
@@ -78,7 +79,9 @@ class Plan(Result):
     fits: tuple[Fit, ...]
     """Each GPU considered, the smallest memory first."""
     assumptions: tuple[str, ...]
+    """What the numbers rest on that nobody said: a sentence each."""
     not_modelled: tuple[str, ...]
+    """What a real run can need beyond the numbers: a sentence each."""
     warnings: tuple[str, ...] = ()
     """What the user should look at before trusting the run, not the numbers."""
     notes: tuple[str, ...] = ()

@@ -29,10 +29,13 @@ class Prediction:
     """What the rehearsal said of the same run on the same device."""
 
     timeline: Timeline
+    """The rehearsal of the run, block by block."""
     context_bytes: int
     """Assumed memory of the context and libraries; 0 on the CPU."""
     total_parameters: int
+    """Parameters of the model with its adapters, tied ones once."""
     trainable_parameters: int
+    """Parameters that get gradients."""
     model_flops: int
     """FLOPs of one optimizer step without recomputation (`anatomy.rehearsal.flops`)."""
     hardware_flops: int
@@ -40,7 +43,9 @@ class Prediction:
     versions: Mapping[str, str]
     """Installed versions of the libraries that were rehearsed."""
     assumptions: tuple[str, ...] = ()
+    """What it rests on: a sentence each."""
     not_modelled: tuple[str, ...] = ()
+    """What it leaves out: a sentence each."""
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""
@@ -77,7 +82,9 @@ class Record(Result):
     """One profiled run."""
 
     measurement: Measurement
+    """What the run took."""
     prediction: Prediction
+    """What was predicted for it."""
     smaller: Smaller | None = None
     """After a run that ended out of memory: the smallest change with which it would fit, where one was found."""
     labels: Mapping[str, str] = field(default_factory=dict)

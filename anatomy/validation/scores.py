@@ -90,7 +90,9 @@ class Validation(Result):
     """A grid, predicted and measured."""
 
     title: str
+    """What the grid is called."""
     cells: tuple[CellScore, ...]
+    """Each run with its errors, or with the reason why it has none."""
     left: tuple[str, ...] = ()
     """Names of the cells that were not run, for want of time."""
     versions: Mapping[str, str] = field(default_factory=dict)
