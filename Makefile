@@ -6,6 +6,9 @@ STAMP := $(VENV)/.installed
 PUBLISHED := .venv-published
 OPTIMIZERS := .venv-optimizers
 
+# Modules are compiled when they are imported: most of what is installed never is, and compiling all takes half a minute.
+export PIP_NO_COMPILE = 1
+
 .PHONY: plan test check slow reports readme docs published optimizers coverage fuzz validate clean
 
 plan: $(STAMP)  ## the main job, offline: does Llama-3.1-8B QLoRA fit, and on what?

@@ -1,6 +1,7 @@
 """The rooms stand in the order in which data flows: a module imports from its own room and from earlier ones."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,16 +46,22 @@ def is_rim(module: Path) -> bool:
     return room_of(module) == "cli" or module.name == "__main__.py"
 
 
-def imported(module: Path) -> list[str]:
+@cache
+def parsed(module: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse((ROOT / module).read_text(encoding="utf-8"))))
+
+
+@cache
+def imported(module: Path) -> tuple[str, ...]:
     """Every module that a file imports, anywhere in it."""
     found = []
-    for node in ast.walk(ast.parse((ROOT / module).read_text(encoding="utf-8"))):
+    for node in parsed(module):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} imports relatively"
             found += [f"{node.module}.{alias.name}" for alias in node.names]
-    return found
+    return tuple(found)
 
 
 def rooms_used(module: Path) -> set[str]:
@@ -87,7 +94,7 @@ def test_only_the_command_line_prints():
             continue
         calls = [
             node.func.id
-            for node in ast.walk(ast.parse((ROOT / module).read_text(encoding="utf-8")))
+            for node in parsed(module)
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         ]
         assert "print" not in calls, f"{module} prints"
