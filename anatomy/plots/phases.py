@@ -1,5 +1,7 @@
 """A measured run phase by phase: two bars for each, measured and predicted, and how far they are apart."""
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -18,7 +20,7 @@ WIDTH = 0.4
 """Of a bar; 1 is from one phase to the next."""
 LETTERS = 9
 """Of a phase's name, at most."""
-_LOOKS = {
+_LOOKS: dict[str, dict[str, Any]] = {
     "measured": {"facecolor": OKABE_ITO[0], "edgecolor": INK},
     "predicted": {"facecolor": "#f2f2f2", "edgecolor": INK, "hatch": "///"},
 }
