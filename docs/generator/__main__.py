@@ -1,5 +1,6 @@
-"""Write what these pages have from the code: `python -m generator` in this folder, or `make docs`."""
+"""Write what these pages have from the code: `make docs`, or in seconds `make reference` for the reference alone."""
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,12 @@ from generator.stage import set_up
 DOCS = Path(__file__).parents[1]
 
 
-def main() -> None:
-    """The reference, and then the answers that the other pages show."""
+def main(only: str | None) -> None:
+    """The reference, and unless that is all that is wanted, the answers that the other pages show."""
     for name, page in PAGES.items():
         _write(DOCS / "reference" / name, page())
+    if only == "reference":
+        return
     with tempfile.TemporaryDirectory() as folder:
         set_up(Path(folder))
         known: Answers = {}
@@ -35,4 +38,4 @@ def _write(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:2] or [None])

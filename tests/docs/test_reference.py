@@ -1,4 +1,4 @@
-"""The reference is what the code says now; `make docs` writes it anew."""
+"""The reference is what the code says now; `make reference` writes it anew."""
 
 import ast
 import dataclasses
@@ -17,7 +17,7 @@ REFERENCE = ROOT / "docs" / "reference"
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_what_the_code_says(name: str) -> None:
     shown = (REFERENCE / name).read_text(encoding="utf-8")
-    assert shown == PAGES[name](), "`make docs` writes it anew"
+    assert shown == PAGES[name](), "`make reference` writes it anew"
 
 
 def test_there_are_no_other_pages() -> None:
