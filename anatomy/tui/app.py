@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import on
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
@@ -31,6 +31,7 @@ from anatomy.tui.runs.found import FoundRuns
 from anatomy.tui.runs.view import RunsView
 from anatomy.tui.tree.targets import targeted, toggle
 from anatomy.tui.tree.widget import ModuleTree
+from anatomy.tui.turns import KeysInTurn
 from anatomy.tui.views import VIEWS
 
 PAUSE = 0.25
@@ -44,7 +45,7 @@ class Heard(Message):
     reply: Reply
 
 
-class BrowseApp(App[None]):
+class BrowseApp(KeysInTurn):
     """Walk through a model, change its recipe, see what it takes."""
 
     TITLE = "anatomy"
@@ -59,6 +60,7 @@ class BrowseApp(App[None]):
         Binding("T", "theme", "Light or dark", show=False),
         Binding("question_mark", "help", "Help", key_display="?", show=False),
         Binding("q", "quit", "Quit", show=False),
+        Binding("ctrl+z", "suspend_process", "To the shell; fg comes back", show=False),
     ]
 
     def __init__(
@@ -250,9 +252,14 @@ class BrowseApp(App[None]):
     def action_pin(self) -> None:
         """Keep the answer for comparison."""
         if self.desk is not None:
-            pinned = not self.desk.stale and self.desk.pin()
+            self.notify(self._pinned(self.desk))
             self._show_pins()
-            self.notify("Pinned: 5 compares." if pinned else "There is nothing new to pin.")
+
+    @staticmethod
+    def _pinned(desk: Desk) -> str:
+        if desk.stale:
+            return "There is no answer to pin yet." if desk.failure is None else "This run has no answer to pin."
+        return "Pinned. Key 5 compares what is pinned." if desk.pin() else "This answer is pinned already."
 
     def action_export(self) -> None:
         """Take something away."""
@@ -289,6 +296,10 @@ class BrowseApp(App[None]):
             self.action_hide_help_panel()
         else:
             self.action_show_help_panel()
+
+    def action_help_quit(self) -> None:
+        """Control and c are for copying what is marked; whoever means to leave is told how."""
+        self.notify("q quits.")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the palette offers beside textual's own."""

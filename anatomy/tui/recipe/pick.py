@@ -8,10 +8,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option as Line
 
+from anatomy.tui.dialog import Dialog
 from anatomy.tui.recipe.fields import Option
 
 Picked = tuple[Any] | str | None
@@ -29,7 +29,7 @@ def _searched(option: Option) -> str:
     return f"{option.text} {option.note}".lower()
 
 
-class PickList(ModalScreen[Picked]):
+class PickList(Dialog[Picked]):
     """The values of one field."""
 
     DEFAULT_CSS = """
