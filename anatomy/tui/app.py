@@ -1,6 +1,7 @@
 """The interface as a whole: which view is seen, what keys mean everywhere, who is told what."""
 
 import gc
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ from anatomy.tui.picker import Picker
 from anatomy.tui.recipe.form import RecipeForm
 from anatomy.tui.runs.found import FoundRuns
 from anatomy.tui.runs.view import RunsView
-from anatomy.tui.tree.targets import targeted, toggle
+from anatomy.tui.tree.targets import toggle
 from anatomy.tui.tree.widget import ModuleTree
 from anatomy.tui.turns import KeysInTurn
 from anatomy.tui.views import VIEWS
@@ -49,6 +50,16 @@ class BrowseApp(KeysInTurn):
     """Walk through a model, change its recipe, see what it takes."""
 
     TITLE = "anatomy"
+    NOTIFICATION_TIMEOUT = 2
+    CSS = """
+    ToastRack { align: left bottom; }
+    ToastHolder { align-horizontal: left; }
+    Toast { margin-top: 0; padding: 0 1; }
+    DataTable:nocolor > .datatable--cursor, OptionList:nocolor > .option-list--option-highlighted {
+        text-style: reverse;
+    }
+    """
+    """Notices stay short, and away from the answer; without colour a cursor is turned round."""
     ENABLE_COMMAND_PALETTE = True
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (132, "-wide")]  # noqa: RUF012 (an instance's in textual)
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -73,7 +84,10 @@ class BrowseApp(KeysInTurn):
         process: Callable[[Callable[[Reply], None]], Process] = Backstage,
     ) -> None:
         """`process`: what makes the process behind, given whom it tells."""
-        super().__init__()
+        colorless = bool(os.environ.get("NO_COLOR"))
+        if not colorless:
+            os.environ.pop("NO_COLOR", None)  # an empty one is as none (no-color.org), which textual counts
+        super().__init__(ansi_color=colorless or None)  # without colour: the terminal's own two, not greys
         self._model, self._first_run, self._first_view = model, run, view
         self.backstage = process(self._hear)
         self.conversation = Conversation(self.backstage)
@@ -159,7 +173,7 @@ class BrowseApp(KeysInTurn):
                     failure.message,
                     title="This model cannot be shown",
                     severity="error",
-                    timeout=20,
+                    timeout=10,
                     markup=False,
                 )
             case ModelKnown(value=anatomy):
@@ -191,14 +205,14 @@ class BrowseApp(KeysInTurn):
         plan = None if self.desk.stale or self.desk.shown is None else self.desk.shown[1].plan
         recipe = self.desk.run.recipe
         try:
-            targets = toggle(
+            toggled = toggle(
                 message.tree.outline, message.row, recipe.target_modules, () if plan is None else plan.targets
             )
         except AnatomyError as error:
             self.notify(error.message, severity="warning", markup=False)
             return
-        message.tree.set_targets(targeted(message.tree.outline, targets))  # until there is an answer
-        self.change("target_modules", targets)
+        message.tree.set_targets(toggled.items)  # until there is an answer
+        self.change("target_modules", toggled.targets)
 
     @on(RecipeForm.Changed)
     def _changed(self, message: RecipeForm.Changed) -> None:
@@ -258,7 +272,9 @@ class BrowseApp(KeysInTurn):
     @staticmethod
     def _pinned(desk: Desk) -> str:
         if desk.stale:
-            return "There is no answer to pin yet." if desk.failure is None else "This run has no answer to pin."
+            return (
+                "There is no answer to pin yet." if desk.failure is None else "This run has no answer to pin."
+            )
         return "Pinned. Key 5 compares what is pinned." if desk.pin() else "This answer is pinned already."
 
     def action_export(self) -> None:

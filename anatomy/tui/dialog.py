@@ -29,3 +29,14 @@ class Choices(OptionList):
         Binding("ctrl+d", "page_down", "Page down", show=False),
         Binding("ctrl+u", "page_up", "Page up", show=False),
     ]
+
+
+def move(options: OptionList, by: int) -> None:
+    """The mark so many lines on, while the keys are elsewhere; single lines go round the end."""
+    if options.option_count:
+        last = options.option_count - 1
+        if options.highlighted is None:
+            options.highlighted = 0 if by > 0 else last
+            return
+        to = options.highlighted + by
+        options.highlighted = to % (last + 1) if abs(by) == 1 else min(max(0, to), last)

@@ -75,7 +75,7 @@ class Exporting(Dialog[None]):
         app.copy_to_clipboard(text.strip())
         app.left.append(text)
         self.dismiss()
-        app.notify(text.strip(), title="Copied, and printed on leaving", markup=False)
+        app.notify(text.strip(), title="Copied, and printed on leaving", markup=False, timeout=4)
 
     @on(Input.Submitted, "#file")
     def _named(self, event: Input.Submitted) -> None:

@@ -31,8 +31,9 @@ def menu(current: str) -> Content:
 
 
 def headline(desk: Desk, doing: str) -> str:
-    """The model and the run in a line, and what is being done."""
-    run = run_line(desk.run.recipe)
+    """The model and the run in a line, as it is planned once it is, and what is being done."""
+    ran = desk.run.recipe if desk.stale or desk.shown is None else desk.shown[1].plan.recipe
+    run = run_line(ran)
     on = f" on {desk.run.gpu}" if desk.run.gpu else ""
     said = f"   … {doing}" if doing else ""
     return f"{desk.model.reference}: {run}{on}{said}"

@@ -43,7 +43,7 @@ def test_a_folder_is_opened():
         await listed(session)
         await session.type("other")
         assert session.app.screen.query_one(OptionList).option_count >= 1
-        await session.press("down", "home", "enter")
+        await session.press("enter")
         assert not isinstance(session.app.screen, Picker)
         assert session.title().startswith(f"{OTHER}: ")
         assert "LlamaForCausalLM" in session.text()
@@ -83,7 +83,7 @@ def test_a_catalog_model_is_asked_for_by_its_id():
         options = session.app.screen.query_one(OptionList)
         references = [option.id.partition(":")[2] for option in options.options]
         assert all("llama-3.1-8b" in reference.lower() for reference in references)
-        await session.press("down", "home", "enter")
+        await session.press("enter")
         assert [request.model.reference for request in session.behind.asked] == [references[0]] * 2
 
     browsed(script, model=None)

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option as Line
 
-from anatomy.tui.dialog import Dialog
+from anatomy.tui.dialog import Dialog, move
 from anatomy.tui.recipe.fields import Option
 
 Picked = tuple[Any] | str | None
@@ -113,11 +113,7 @@ class PickList(Dialog[Picked]):
 
     def action_move(self, by: int) -> None:
         """Another line; the keys stay in the text."""
-        lists = self.query_one(OptionList)
-        if lists.option_count:
-            now = lists.highlighted or 0
-            wrapped = (now + by) % lists.option_count
-            lists.highlighted = wrapped if abs(by) == 1 else min(max(0, now + by), lists.option_count - 1)
+        move(self.query_one(OptionList), by)
 
     def action_dismiss_nothing(self) -> None:
         """Leave everything as it was."""

@@ -142,8 +142,10 @@ class ModuleTree(Lines):
         super().repaint()
 
     def header(self) -> str:
-        """The columns' titles."""
-        return self._layout.header
+        """The columns' titles; an arrow where siblings are by size."""
+        return (
+            self._layout.header.replace(" params", "↓params", 1) if self.view.by_size else self._layout.header
+        )
 
     def cells(self, item: int) -> list[Cell]:
         """A row."""
