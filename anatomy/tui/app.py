@@ -1,7 +1,6 @@
 """The interface as a whole: which view is seen, what keys mean everywhere, who is told what."""
 
 import gc
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from anatomy.tui.conversation import Conversation, ModelKnown, Process, RecordKn
 from anatomy.tui.desk import Desk, Run
 from anatomy.tui.exporting import Exporting
 from anatomy.tui.exports import Taken
+from anatomy.tui.frame import Frame
 from anatomy.tui.gpus.table import GpuTable
 from anatomy.tui.picker import Picker
 from anatomy.tui.recipe.form import RecipeForm
@@ -32,9 +32,9 @@ from anatomy.tui.runs.found import FoundRuns
 from anatomy.tui.runs.view import RunsView
 from anatomy.tui.tree.targets import toggle
 from anatomy.tui.tree.widget import ModuleTree
-from anatomy.tui.turns import KeysInTurn
-from anatomy.tui.views import VIEWS
+from anatomy.tui.views import VIEWS, pin
 
+NO_MODEL = "No model is open: O opens one."
 PAUSE = 0.25
 """Seconds without a further change after which a changed run is asked for."""
 
@@ -46,20 +46,10 @@ class Heard(Message):
     reply: Reply
 
 
-class BrowseApp(KeysInTurn):
+class BrowseApp(Frame):
     """Walk through a model, change its recipe, see what it takes."""
 
     TITLE = "anatomy"
-    NOTIFICATION_TIMEOUT = 2
-    CSS = """
-    ToastRack { align: left bottom; }
-    ToastHolder { align-horizontal: left; }
-    Toast { margin-top: 0; padding: 0 1; }
-    DataTable:nocolor > .datatable--cursor, OptionList:nocolor > .option-list--option-highlighted {
-        text-style: reverse;
-    }
-    """
-    """Notices stay short, and away from the answer; without colour a cursor is turned round."""
     ENABLE_COMMAND_PALETTE = True
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (132, "-wide")]  # noqa: RUF012 (an instance's in textual)
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -68,10 +58,6 @@ class BrowseApp(KeysInTurn):
         Binding("X", "export", "Export"),
         Binding("O", "open", "Open", show=False),
         Binding("R", "again", "Ask again", show=False),
-        Binding("T", "theme", "Light or dark", show=False),
-        Binding("question_mark", "help", "Help", key_display="?", show=False),
-        Binding("q", "quit", "Quit", show=False),
-        Binding("ctrl+z", "suspend_process", "To the shell; fg comes back", show=False),
     ]
 
     def __init__(
@@ -84,10 +70,7 @@ class BrowseApp(KeysInTurn):
         process: Callable[[Callable[[Reply], None]], Process] = Backstage,
     ) -> None:
         """`process`: what makes the process behind, given whom it tells."""
-        colorless = bool(os.environ.get("NO_COLOR"))
-        if not colorless:
-            os.environ.pop("NO_COLOR", None)  # an empty one is as none (no-color.org), which textual counts
-        super().__init__(ansi_color=colorless or None)  # without colour: the terminal's own two, not greys
+        super().__init__()
         self._model, self._first_run, self._first_view = model, run, view
         self.backstage = process(self._hear)
         self.conversation = Conversation(self.backstage)
@@ -265,21 +248,14 @@ class BrowseApp(KeysInTurn):
 
     def action_pin(self) -> None:
         """Keep the answer for comparison."""
-        if self.desk is not None:
-            self.notify(self._pinned(self.desk))
-            self._show_pins()
-
-    @staticmethod
-    def _pinned(desk: Desk) -> str:
-        if desk.stale:
-            return (
-                "There is no answer to pin yet." if desk.failure is None else "This run has no answer to pin."
-            )
-        return "Pinned. Key 5 compares what is pinned." if desk.pin() else "This answer is pinned already."
+        self.notify(NO_MODEL if self.desk is None else pin(self.desk))
+        self._show_pins()
 
     def action_export(self) -> None:
         """Take something away."""
-        if self.desk is not None:
+        if self.desk is None:
+            self.notify(NO_MODEL)
+        else:
             planned = None if self.desk.stale or self.desk.shown is None else self.desk.shown[1]
             self.push_screen(Exporting(Taken(model=self.desk.model, run=self.desk.run, planned=planned)))
 
@@ -301,21 +277,6 @@ class BrowseApp(KeysInTurn):
         if self.desk is not None:
             self.desk.forget(self.desk.run)
             self._settle()
-
-    def action_theme(self) -> None:
-        """From dark to light, and back."""
-        self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
-
-    def action_help(self) -> None:
-        """All keys."""
-        if self.screen.query("HelpPanel"):
-            self.action_hide_help_panel()
-        else:
-            self.action_show_help_panel()
-
-    def action_help_quit(self) -> None:
-        """Control and c are for copying what is marked; whoever means to leave is told how."""
-        self.notify("q quits.")
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the palette offers beside textual's own."""

@@ -60,3 +60,10 @@ def answer_of(desk: Desk, doing: str) -> tuple[Plan | None, str, tuple[str, str]
     fit = desk.beforehand()
     known = "" if fit is None else f"{fit.gpu}: {fit.verdict}, by the kernels of {desk.everywhere_on()}; "
     return plan, known + (doing or "waiting"), None
+
+
+def pin(desk: Desk) -> str:
+    """Keep the answer on screen for comparison, and say so; or why there is none to keep."""
+    if desk.stale:
+        return "There is no answer to pin yet." if desk.failure is None else "This run has no answer to pin."
+    return "Pinned. Key 5 compares what is pinned." if desk.pin() else "This answer is pinned already."

@@ -22,8 +22,9 @@ from anatomy.tui.vim import PAGE_KEYS
 SMALLEST, BASE = "▾", "◆"
 """Marks of the smallest number in a row, and of the pin that the others are held against."""
 NOTHING = "Nothing is pinned yet: P pins the plan that you see; change the recipe, and pin again."
-LABELS, LEAST, MOST = 23, 24, 60
-"""Columns of the labels; least and most columns of a pin: the least has room for a number with its difference."""
+LABELS, FEW_LABELS, LEAST, MOST = 23, 20, 26, 60
+"""Columns of the labels, also where there are few; least and most columns of a pin: the least has room for a number
+with its difference, so that two pins stand on 80 columns."""
 TITLE_LINES = 4
 """Lines that a pin's name may take."""
 _PADDING, _SCROLLBAR = 1, 2
@@ -146,7 +147,7 @@ class CompareView(Vertical):
         room = self._room()
         titles = [wrap(self._title(number), room)[:TITLE_LINES] for number in range(len(self._pins))]
         table.header_height = max(map(len, titles))
-        table.add_column(Text(""), width=LABELS)
+        table.add_column(Text(""), width=self._labels)
         for title in titles:
             table.add_column(Text("\n".join(title), style="bold"), width=room)
         for number, (_, rows) in enumerate(groupby(self.rows, key=lambda row: row.section)):
@@ -157,9 +158,13 @@ class CompareView(Vertical):
         table.move_cursor(column=min(at, len(self._pins) - 1) + 1, animate=False)
         table.scroll_to(y=top, animate=False)
 
+    @property
+    def _labels(self) -> int:
+        return LABELS if self.size.width >= 100 else FEW_LABELS
+
     def _room(self) -> int:
         """Columns of a pin: what the screen leaves for each, but not less than one can read."""
-        beside = LABELS + 2 * _PADDING + _SCROLLBAR
+        beside = self._labels + 2 * _PADDING + _SCROLLBAR
         each = (self.size.width - beside) // len(self._pins) - 2 * _PADDING
         return max(LEAST, min(MOST, each))
 
@@ -173,7 +178,9 @@ class CompareView(Vertical):
     def _cells(self, row: ComparedRow, room: int) -> list[Text]:
         whole = not row.is_part and row.kind == "bytes" and row.section == "peak"
         letter = f"{_LETTERS[row.label]} " if row.label in _LETTERS else "  " if row.is_part else ""
-        cells = [Text(letter + row.label.replace("_", " "), style="bold" if whole else "")]
+        label = Text(letter + row.label.replace("_", " "), style="bold" if whole else "")
+        label.truncate(self._labels, overflow="ellipsis")
+        cells = [label]
         for number, text in enumerate(row.texts()):
             least = number in row.least
             look = "bold" if least or whole else "dim" if text == NOT_THERE else ""

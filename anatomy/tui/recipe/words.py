@@ -60,8 +60,8 @@ def line_text(answer: Answer, width: int) -> Content:
     """The answer in two lines: the figures, and the verdict or what is being done."""
     said = list(_status(answer))
     if answer.plan is None:
-        lines = said[0].split("\n") if said else [Content("No answer yet.").stylize("$text-muted")]
-        return Content("\n").join(line.truncate(width, ellipsis=True) for line in lines)
+        status = said[0] if said else Content("No answer yet.").stylize("$text-muted")
+        return Content("\n").join(line.truncate(width, ellipsis=True) for line in status.split("\n"))
     found = answer.plan.footprint
     figures = Content(
         f"allocated {format_bytes(found.peak_allocated_bytes)} · reserved {format_bytes(found.peak_reserved_bytes)}"
