@@ -59,6 +59,7 @@ class Blueprint:
     id: str
     """What the user calls the model: a hub id or a path."""
     origin: Origin
+    """Where it was read."""
     config: Mapping[str, Any] | None = None
     """The content of config.json with the user's overrides applied; None when only headers are known."""
     tensors: tuple[TensorHeader, ...] | None = None

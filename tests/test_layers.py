@@ -1,6 +1,7 @@
 """The rooms stand in the order in which data flows: a module imports from its own room and from earlier ones."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ import anatomy
 ROOT = Path(anatomy.__file__).parent
 
 ORDER = (
-    *("errors", "units", "dtypes", "ggml", "versions", "blueprint", "older", "source"),
+    *("errors", "units", "dtypes", "ggml", "versions", "garbage", "blueprint", "result", "older", "source"),
     *("architecture", "formats", "inference", "memory"),
     *("answers", "training", "rehearsal", "hardware", "planning", "trainers", "profiling", "validation"),
-    *("documents", "render", "plots", "api", "coverage", "integrations", "tui", "cli", "__main__"),
+    *("documents", "render", "plots", "schemas", "api"),
+    *("coverage", "gallery", "integrations", "tui", "cli", "__main__"),
 )
 FORBIDDEN = {
     ("architecture", "source"),
@@ -24,7 +26,7 @@ FORBIDDEN = {
 """Beyond the order: the anatomy of a model does not know where its description came from; commands stand beside
 what runs inside the user's own program."""
 PURE = (
-    *("errors", "units", "dtypes", "ggml", "blueprint", "formats", "inference"),
+    *("errors", "units", "dtypes", "ggml", "garbage", "blueprint", "formats", "inference"),
     *("memory", "planning", "validation", "documents"),
 )
 """Rooms that only calculate."""
@@ -44,16 +46,22 @@ def is_rim(module: Path) -> bool:
     return room_of(module) == "cli" or module.name == "__main__.py"
 
 
-def imported(module: Path) -> list[str]:
+@cache
+def parsed(module: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse((ROOT / module).read_text(encoding="utf-8"))))
+
+
+@cache
+def imported(module: Path) -> tuple[str, ...]:
     """Every module that a file imports, anywhere in it."""
     found = []
-    for node in ast.walk(ast.parse((ROOT / module).read_text(encoding="utf-8"))):
+    for node in parsed(module):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} imports relatively"
             found += [f"{node.module}.{alias.name}" for alias in node.names]
-    return found
+    return tuple(found)
 
 
 def rooms_used(module: Path) -> set[str]:
@@ -86,7 +94,7 @@ def test_only_the_command_line_prints():
             continue
         calls = [
             node.func.id
-            for node in ast.walk(ast.parse((ROOT / module).read_text(encoding="utf-8")))
+            for node in parsed(module)
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         ]
         assert "print" not in calls, f"{module} prints"

@@ -12,21 +12,20 @@ if TYPE_CHECKING:
     from anatomy.api.differing import diff
     from anatomy.api.examined import Examined, examine, tokenizer_beside
     from anatomy.api.exported import check_export, export
-    from anatomy.api.facts import env, gpus, models
-    from anatomy.api.frames import frame, frame_records
+    from anatomy.api.facts import env, gpus, models, schema
     from anatomy.api.openable import AtHand, at_hand, is_saved_run, saved_runs
     from anatomy.api.optimizer_table import optimizers
     from anatomy.api.pictured import check_plot, plot
     from anatomy.api.planned import REHEARSED_ON, plan
     from anatomy.api.profiled import profile
     from anatomy.api.reported import illustrated, report, write_report
+    from anatomy.api.saved import open_run, save_run
     from anatomy.api.studio import Studio
     from anatomy.api.validated import find_grid, validate, validate_records
 
 __all__ = [
     "REHEARSED_ON", "AtHand", "Examined", "Progress", "Studio", "at_hand", "check_export", "check_plot", "compare", "diff", "env", "examine", "export", "find_grid",
-    "frame", "frame_records", "gpus", "illustrated", "is_saved_run", "load", "models", "optimizers", "plan", "plot", "profile", "read_config", "report", "saved_runs",
-    "show",
+    "gpus", "illustrated", "is_saved_run", "load", "models", "open_run", "optimizers", "plan", "plot", "profile", "read_config", "report", "save_run", "saved_runs", "schema", "show",
     "tokenizer_beside",
     "validate", "validate_records",
     "write_report",
@@ -40,13 +39,13 @@ _HOMES = {
     "differing": ("diff",),
     "examined": ("Examined", "examine", "tokenizer_beside"),
     "exported": ("check_export", "export"),
-    "facts": ("env", "gpus", "models"),
-    "frames": ("frame", "frame_records"),
+    "facts": ("env", "gpus", "models", "schema"),
     "optimizer_table": ("optimizers",),
     "pictured": ("check_plot", "plot"),
     "planned": ("REHEARSED_ON", "plan"),
     "profiled": ("profile",),
     "reported": ("illustrated", "report", "write_report"),
+    "saved": ("open_run", "save_run"),
     "studio": ("Studio",),
     "validated": ("find_grid", "validate", "validate_records"),
 }

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from anatomy.api.configured import Asked, Config, asked
 from anatomy.api.description import Progress, silence, trainable_description
@@ -15,6 +15,7 @@ from anatomy.blueprint import Blueprint
 from anatomy.errors import AnatomyError, RecipeError, RehearsalError
 from anatomy.hardware.catalog import Gpu, all_gpus, lookup
 from anatomy.planning.said import Said
+from anatomy.training.keywords import Settings
 from anatomy.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def compare(
     revision: str | None = None,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
-    **options: Any,
+    **options: Unpack[Settings],
 ) -> "Comparison":
     """Every combination of the named methods, optimizers and so on: what each needs, and where it fits.
 
@@ -70,9 +71,10 @@ def compare(
         "optimizer": optimizers,
     }
     made, said = batch_of(lengths, base, options, in_base)
-    run, options = replace(run, said=said), {**options, **made}
-    axes = _axes(named, options, base, in_base)
-    settled = {*in_base, *options, *(name for name, values in named.items() if values is not None)}
+    run = replace(run, said=said)
+    settings: dict[str, Any] = {**options, **made}
+    axes = _axes(named, settings, base, in_base)
+    settled = {*in_base, *settings, *(name for name, values in named.items() if values is not None)}
     if run.config is not None:
         run.config.check_chosen(settled)
     tell = progress or silence
@@ -82,7 +84,7 @@ def compare(
         gpu=None if gpu is None else lookup(gpu),
         blueprint=trainable_description(run.reference, run.overrides, run.revision),
         base=base,
-        options=options,
+        options=settings,
         chosen=settled,
         axes=axes,
         trust_remote_code=trust_remote_code,

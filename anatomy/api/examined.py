@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from anatomy.api.description import Progress, load, silence
 from anatomy.errors import ArchitectureError, RecipeError, SourceError
+from anatomy.result import Result
 
 if TYPE_CHECKING:
     from anatomy.architecture.anatomy import Anatomy
@@ -23,10 +24,11 @@ UNSTATED_CONTEXT = 4096
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Examined:
+class Examined(Result):
     """A model, and what was asked of it."""
 
     anatomy: "Anatomy"
+    """The model taken apart."""
     formats: "tuple[FormatSize, ...] | None" = None
     """Its size in each format; None when that was not asked."""
     entries: "tuple[Entry, ...] | None" = None
@@ -35,10 +37,21 @@ class Examined:
     """What its tokenizer's files say; None when that was not asked."""
     rows: "Rows | None" = None
     """Its embedding beside the tokenizer's ids; None where either is not known."""
+    add_tokens: int | None = None
+    """So many more tokens, whose cost was asked for; None when that was not."""
     load: "Load | None" = None
     """Its weights and its cache; None when that was not asked."""
     served: "tuple[Served, ...]" = ()
     """`load` on each GPU of the catalog."""
+
+    def __repr__(self) -> str:
+        found = {
+            "formats": self.formats,
+            "entries": self.entries,
+            "tokenizer": self.tokenizer,
+            "KV cache": self.load,
+        }
+        return f"<Examined {', '.join(name for name, value in found.items() if value is not None)} of {self.anatomy!r}>"
 
 
 def examine(
@@ -48,6 +61,7 @@ def examine(
     filter: str | None = None,  # noqa: A002 - named as the flag
     sort: "Order | None" = None,
     tokenizer: bool = False,
+    add_tokens: int | None = None,
     kv_cache: bool = False,
     context: int | None = None,
     batch: int = 1,
@@ -58,14 +72,17 @@ def examine(
     progress: Progress | None = None,
 ) -> Examined:
     """Take a model apart, and answer what is asked beside: `formats`, its size in each; `filter` and `sort`,
-    its tensors and modules as a list; `tokenizer`, what its tokenizer's files say; `kv_cache`, what `batch` sequences
-    of `context` tokens keep in `cache_dtype` (a name of `anatomy.inference.cache.CACHE_DTYPES`), and on which GPUs.
+    its tensors and modules as a list; `tokenizer`, what its tokenizer's files say, and with `add_tokens` what so many more
+    cost; `kv_cache`, what `batch` sequences of `context` tokens keep in `cache_dtype` (a name of
+    `anatomy.inference.cache.CACHE_DTYPES`), and on which GPUs.
 
     Raises SourceError, ArchitectureError, RecipeError.
     """
     from anatomy.architecture.own import own_reference
 
     tell = progress or silence
+    _check_belongs("add_tokens", add_tokens, "tokenizer", tokenizer)
+    _check_belongs("context", context, "kv_cache", kv_cache)
     if kv_cache and own_reference(reference) is not None:
         raise ArchitectureError(
             f"What {reference} keeps while it writes is not known: its class is not one of transformers'.",
@@ -85,12 +102,17 @@ def examine(
     )
     if tokenizer:
         tell("reading its tokenizer")
-        found = _with_tokenizer(found, blueprint)
+        found = replace(_with_tokenizer(found, blueprint), add_tokens=add_tokens)
     if kv_cache:
         tell("looking at the cache that the model fills")
         asked = _load(blueprint, anatomy, skeleton, trust_remote_code, context, batch, cache_dtype)
         found = replace(found, load=asked, served=_served(asked))
     return found
+
+
+def _check_belongs(name: str, value: object, question: str, asked: bool) -> None:
+    if value is not None and not asked:
+        raise RecipeError(f"{name} belongs to {question}.", hint=f"ask for {question}=True as well")
 
 
 def tokenizer_beside(reference: str, anatomy: "Anatomy") -> "tuple[Tokenizer | None, Rows | None]":

@@ -1,6 +1,6 @@
-"""The catalogs, and this machine."""
+"""The catalogs, this machine, and what answers look like."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anatomy import __version__
 from anatomy.hardware.catalog import Gpu, all_gpus
@@ -37,6 +37,16 @@ def env() -> "Environment":
         gpu=None if found is None else found.name,
         gpu_memory_bytes=None if found is None else found.memory_bytes,
     )
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of an answer: of 'plan', say, that of `anatomy plan --json` and of `Plan.to_dict()`.
+
+    `name`: one of `anatomy.schemas.NAMES`. Raises AnatomyError for another.
+    """
+    from anatomy.schemas import published
+
+    return published(name)
 
 
 _PACKAGES = (

@@ -1,8 +1,7 @@
 """Answers as pictures."""
 
-from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anatomy.errors import AnatomyError
 
@@ -11,6 +10,7 @@ if TYPE_CHECKING:
     from anatomy.documents.charts import Chart
     from anatomy.planning.compare import Comparison
     from anatomy.planning.plan import Plan
+    from anatomy.profiling.record import Record
     from anatomy.validation.scores import Validation
 
 
@@ -27,24 +27,22 @@ def check_plot(path: str) -> None:
 
 
 def plot(
-    answer: "Plan | Comparison | Anatomy | Validation | Chart",
+    answer: "Plan | Comparison | Anatomy | Validation | Record | Chart",
     path: str,
-    *,
-    overrides: Mapping[str, Any] | None = None,
 ) -> None:
     """Draw an answer: of a plan the step of its peak, of a comparison the peak of each run, of a model where its
-    parameters are, of a validation what was predicted against what was measured; or a chart that
-    `anatomy.documents.charts_of` made.
+    parameters are, of a validation what was predicted against what was measured, of a profiled run the same phase by
+    phase; or a chart that `anatomy.documents.charts_of` made.
 
-    `path`: ends in .png, .svg or .pdf. `overrides`: what was set in a model's config by hand, for the title. Raises
-    AnatomyError for any other ending, for a file that cannot be written, and where there is nothing to draw.
+    `path`: ends in .png, .svg or .pdf. Raises AnatomyError for any other ending, for a file that cannot be written, and
+    where there is nothing to draw.
     """
     from pathlib import Path
 
     from anatomy.documents.charts_of import chart_of
     from anatomy.plots import form_of, picture
 
-    content = picture(chart_of(answer, overrides), form_of(path))
+    content = picture(chart_of(answer), form_of(path))
     try:
         Path(path).write_bytes(content)
     except OSError as error:

@@ -1,7 +1,7 @@
 """A training run, planned: rehearsed once and fitted onto GPUs."""
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from anatomy.api.configured import Asked, Config, asked, settled
 from anatomy.api.description import Progress, silence, trainable_description
@@ -12,6 +12,7 @@ from anatomy.api.stored import own_quantization
 from anatomy.architecture.own import check_nothing_set, own_reference
 from anatomy.errors import RecipeError
 from anatomy.hardware.catalog import Gpu, all_gpus, lookup
+from anatomy.training.keywords import Settings
 from anatomy.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def plan(
     revision: str | None = None,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
-    **options: Any,
+    **options: Unpack[Settings],
 ) -> "Plan":
     """Rehearse a training run and say what it needs and where it fits.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from anatomy.api.configured import Asked, Config, asked, settled
 from anatomy.api.description import Progress, silence, trainable_description
@@ -11,6 +11,7 @@ from anatomy.api.room import Room, check_room, room_on, smallest_change
 from anatomy.api.staged import Staged, stage
 from anatomy.errors import RecipeError
 from anatomy.hardware.catalog import lookup
+from anatomy.training.keywords import Settings
 from anatomy.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def profile(
     revision: str | None = None,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
-    **options: Any,
+    **options: Unpack[Settings],
 ) -> "Record":
     """Run real training steps on this machine, and rehearse the same run for it.
 

@@ -4,12 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from importlib.util import find_spec
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from anatomy.api.configured import Config, asked, settled
 from anatomy.api.description import Progress, show, silence
 from anatomy.api.lengths import Given
 from anatomy.errors import AnatomyError, RecipeError
+from anatomy.training.keywords import Settings
 from anatomy.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
     Answer = Plan | Comparison | Validation | Record
 
-FORMS: "Mapping[str, Format]" = {".md": "md", ".html": "html"}
-"""Endings of the files that a report is written to."""
+FORMS: "Mapping[str, Format]" = {".md": "md", ".html": "html", ".json": "json", ".csv": "csv"}
+"""Endings of the files that an answer is written to."""
 
 
 def report(
@@ -41,7 +42,7 @@ def report(
     trust_remote_code: bool = False,
     command: str | None = None,
     progress: Progress | None = None,
-    **options: Any,
+    **options: Unpack[Settings],
 ) -> "Document":
     """Everything that is known of a run, as one Document of named sections.
 
@@ -50,8 +51,8 @@ def report(
     that order (`anatomy.documents.whole.SECTIONS` for a plan); all when left out. `command`: what is said to give the same
     again; of a run that is planned here it is worked out.
 
-    `anatomy.render.render(document, "md")` or `"html"` makes text of it, `write_report` files. Raises as `plan`, and
-    AnatomyError for a section that there is not.
+    `write("llama.html")` of what is returned makes the file of `anatomy report -o llama.html`, `write("llama.md")` its pictures
+    too; `to_html()` and `to_markdown()` the texts. Raises as `plan`, and AnatomyError for a section that there is not.
     """
     from anatomy.documents.sections import check_names
     from anatomy.documents.sections import chosen as chosen_sections
@@ -138,14 +139,15 @@ def _of_answer(answer: "Answer", command: str | None) -> "Document":
     if isinstance(answer, Plan):
         return plan_report(answer, None, command)
     if isinstance(answer, Comparison):
-        return comparison_report(answer, None, command)
+        return comparison_report(answer, command)
     return (
         record_report(answer, command) if isinstance(answer, Record) else validation_report(answer, command)
     )
 
 
 def write_report(document: "Document", file: "str | PathLike[str]") -> tuple[Path, ...]:
-    """Write a document to FILE.md, with its pictures beside it, or to FILE.html, which holds all; the files written.
+    """Write a document to FILE.md, with its pictures beside it, to FILE.html, which holds all, or for programs to FILE.json
+    or FILE.csv; the files written.
 
     Raises AnatomyError for another ending, and for a file that cannot be written.
     """
@@ -155,7 +157,7 @@ def write_report(document: "Document", file: "str | PathLike[str]") -> tuple[Pat
     form = FORMS.get(path.suffix.lower())
     if form is None:
         raise AnatomyError(
-            f"{path} is neither a .md nor a .html file.", hint="a report is Markdown or a page: report.html"
+            f"{path} is no {', '.join(FORMS)} file.", hint="a report is Markdown or a page: report.html"
         )
     document, pictures = illustrated(document, path) if form == "md" else (document, ())
     _write(path, render(document, form).encode())

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anatomy.architecture.active import active_parameters
-from anatomy.architecture.adapter import AdapterFacts, describe_adapter, parts_of_adapter, shapes_of
 from anatomy.architecture.components import COMPONENTS
 from anatomy.architecture.facts import Facts, facts_from_config, named_dtype, prediction_layers, quantization
 from anatomy.architecture.packed import (
@@ -15,21 +14,28 @@ from anatomy.architecture.packed import (
     is_quantization_data,
     unpacked_shape,
 )
-from anatomy.architecture.plausible import check_plausible
 from anatomy.architecture.refusals import UnknownArchitectureError
 from anatomy.architecture.remarks import dtype_note, other_note, prediction_note, surplus_note
 from anatomy.architecture.site import Shape
 from anatomy.architecture.skeleton import Skeleton, build_skeleton, says_untied
 from anatomy.architecture.stored import Stored, compare
 from anatomy.architecture.tied import TiedGroup, head_is_tied, tied_groups
-from anatomy.architecture.tree import ModuleNode, tree_from_model, tree_from_parts, tree_from_shapes
+from anatomy.architecture.tree import ModuleNode, tree_from_model, tree_from_shapes
 from anatomy.architecture.tree_facts import completed, facts_from_tree
-from anatomy.blueprint import Adapter, Blueprint, TensorHeader
+from anatomy.blueprint import Blueprint, TensorHeader
 from anatomy.errors import ArchitectureError
+from anatomy.result import Result
+from anatomy.units import format_count
+
+SCHEMA_VERSION = 1
+"""Of `show --json`. Keys may be added without changing it."""
+
+if TYPE_CHECKING:
+    from anatomy.architecture.adapter import AdapterFacts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Anatomy:
+class Anatomy(Result):
     """What a model is made of."""
 
     id: str
@@ -54,12 +60,18 @@ class Anatomy:
     """torch's name of the dtype that the config names; None where it names none, or where its checkpoint is quantized."""
     stored: Stored | None = None
     """The checkpoint beside the model; None when no headers were read."""
-    adapter: AdapterFacts | None = None
+    adapter: "AdapterFacts | None" = None
     """Of an adapter, what it adds to which model; the tree and the totals are then the adapter's."""
     also: tuple[tuple[str, int], ...] = ()
     """Other totals that can rightly be given for this model: (why, parameters)."""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """The facts of its config that the user set by hand."""
     notes: tuple[str, ...] = ()
     """What the reader should know about how this was counted."""
+
+    def __repr__(self) -> str:
+        made = self.architecture or "by its headers"
+        return f"<Anatomy of {self.id!r}: {format_count(self.total)} parameters, {made}>"
 
     @property
     def total(self) -> int:
@@ -85,13 +97,15 @@ class Anatomy:
         return {self.dtype: self.total} if self.dtype else {}
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of `show --json`, its schema version aside."""
+        """The content of `show --json`."""
         return {
+            "schema_version": SCHEMA_VERSION,
             "model": {
                 "id": self.id,
                 "origin": self.origin,
                 "model_type": self.model_type,
                 "architecture": self.architecture,
+                "overrides": dict(self.overrides),
             },
             "facts": self.facts.to_dict(),
             "parameters": {
@@ -123,6 +137,8 @@ def anatomy_from(blueprint: Blueprint, *, trust_remote_code: bool = False) -> An
 def describe(blueprint: Blueprint, *, trust_remote_code: bool = False) -> tuple[Anatomy, Skeleton | None]:
     """The anatomy, and the model that it was taken from; None where headers were counted. Raises as `anatomy_from`."""
     if blueprint.adapter is not None:
+        from anatomy.architecture.adapted import count_adapter  # it makes what this module defines
+
         return count_adapter(blueprint, blueprint.adapter, trust_remote_code=trust_remote_code), None
     if blueprint.config is None:
         return count_headers(blueprint), None
@@ -169,6 +185,7 @@ def take_apart(skeleton: Skeleton, blueprint: Blueprint) -> Anatomy:
     return Anatomy(
         id=blueprint.id,
         origin=str(blueprint.origin),
+        overrides=blueprint.overrides,
         model_type=config.model_type,
         architecture=skeleton.class_name,
         facts=facts,
@@ -205,6 +222,7 @@ def count_headers(blueprint: Blueprint) -> Anatomy:
     return Anatomy(
         id=blueprint.id,
         origin=str(blueprint.origin),
+        overrides=blueprint.overrides,
         model_type=(blueprint.config or {}).get("model_type"),
         architecture=None,
         facts=facts,
@@ -219,42 +237,6 @@ def count_headers(blueprint: Blueprint) -> Anatomy:
             *other_note(tree, unclassified),
         ),
     )
-
-
-def count_adapter(blueprint: Blueprint, adapter: Adapter, *, trust_remote_code: bool = False) -> Anatomy:
-    """The anatomy of an adapter, on its base where that is known and can be built."""
-    base, notes = None, blueprint.notes
-    if adapter.base is not None:
-        try:
-            check_plausible(adapter.base.config or {})
-            base = _base_of(adapter.base, trust_remote_code)
-        except ArchitectureError as error:
-            notes += (f"Its base could not be taken apart, so the adapter is shown alone: {error.message}",)
-    tensors = blueprint.tensors or ()
-    shapes = shapes_of(tensors)
-    parts, unclassified = parts_of_adapter(shapes)
-    tree = tree_from_parts(shapes, parts)
-    held = tuple(replace(tensor, name=name) for tensor, name in zip(tensors, shapes, strict=True))
-    return Anatomy(
-        id=blueprint.id,
-        origin=str(blueprint.origin),
-        model_type=None,
-        architecture=None,
-        facts=Facts(),
-        tree=tree,
-        adapter=describe_adapter(adapter.config, shapes, base.tree if base else None),
-        unclassified=unclassified,
-        stored=compare(held, tree, facts=Facts()) if tensors else None,
-        notes=notes,
-    )
-
-
-def _base_of(base: Blueprint, trust_remote_code: bool) -> Anatomy:
-    """An adapter's base, by its headers where these say all that its class would."""
-    from anatomy.architecture.plain import count_plain  # it makes what this module defines
-
-    counted = None if trust_remote_code else count_plain(base)
-    return counted or anatomy_from(base, trust_remote_code=trust_remote_code)
 
 
 def _weights(tensors: tuple[TensorHeader, ...]) -> tuple[dict[str, Shape], list[str]]:

@@ -11,6 +11,10 @@ from anatomy.architecture.anatomy import Anatomy
 from anatomy.architecture.components import COMPONENTS
 from anatomy.architecture.listing import Entry, entries_of
 from anatomy.blueprint import Blueprint
+from anatomy.result import Result
+
+SCHEMA_VERSION = 1
+"""Of `show --diff --json`. Keys may be added without changing it."""
 
 Held = tuple[int, tuple[int, ...], str]
 """(how many, shape, dtype)"""
@@ -49,17 +53,26 @@ class TensorChange:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Difference:
+class Difference(Result):
     """Two models, and all that differs."""
 
     left: Anatomy
+    """The model that stands first."""
     right: Anatomy
+    """The other one."""
     facts: tuple[Change, ...]
+    """Facts that are not the same."""
     config: tuple[Change, ...]
     """Keys of config.json, nested ones dotted."""
     components: tuple[Change, ...]
     """Component -> parameters: every one that either model has, whether it differs or not."""
     tensors: tuple[TensorChange, ...]
+    """Tensors that are not the same in both, or that only one has."""
+
+    def __repr__(self) -> str:
+        found = {"facts": self.facts, "config": self.config, "tensors": self.tensors}
+        said = ", ".join(f"{len(changes)} {name}" for name, changes in found.items())
+        return f"<Difference of {self.left.id!r} and {self.right.id!r}: {said} differ>"
 
     @property
     def is_none(self) -> bool:
@@ -67,9 +80,15 @@ class Difference:
         moved = any(change.left != change.right for change in self.components)
         return not (self.facts or self.config or self.tensors or moved)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader should know about how either was counted."""
+        return tuple(f"{side.id}: {note}" for side in (self.left, self.right) for note in side.notes)
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """The content of `show --diff --json`."""
         return {
+            "schema_version": SCHEMA_VERSION,
             "left": {"id": self.left.id, "origin": self.left.origin, "parameters": self.left.total},
             "right": {"id": self.right.id, "origin": self.right.origin, "parameters": self.right.total},
             **{
@@ -77,6 +96,7 @@ class Difference:
                 for name in ("facts", "config", "components")
             },
             "tensors": [change.to_dict() for change in self.tensors],
+            "notes": list(self.notes),
         }
 
 

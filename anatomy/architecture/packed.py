@@ -20,7 +20,7 @@ _BUFFERS = re.compile(
     r"(.*\.)?(inv_freq|original_inv_freq|position_ids|token_type_ids|masked_bias|num_batches_tracked|running_mean"
     r"|running_var|e_score_correction_bias|causal_mask|exp_probs_b\.bias|(rope_freqs|rope_factors_\w+|attn_rot_embd)\.weight)"
 )
-_INTEGERS = ("U8", "I8", "I32", "U32", "I64", "I16")
+INTEGERS = ("U8", "I8", "I32", "U32", "I64", "I16")
 
 
 def is_quantization_data(tensor: TensorHeader) -> bool:
@@ -37,7 +37,7 @@ def is_buffer(tensor: TensorHeader) -> bool:
 
 def is_packed(tensor: TensorHeader) -> bool:
     """Whether several weights share an element of this tensor."""
-    return tensor.dtype in _INTEGERS and not is_quantization_data(tensor) and not is_buffer(tensor)
+    return tensor.dtype in INTEGERS and not is_quantization_data(tensor) and not is_buffer(tensor)
 
 
 def held_name(name: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from anatomy.architecture.anatomy import Anatomy
 from anatomy.architecture.components import COMPONENTS
 from anatomy.architecture.facts import facts_from_config, named_dtype, prediction_layers, quantization
-from anatomy.architecture.packed import is_buffer, is_packed, is_quantization_data
+from anatomy.architecture.packed import INTEGERS
 from anatomy.architecture.plain_shapes import parameters
 from anatomy.architecture.site import Shape
 from anatomy.architecture.stored import compare
@@ -25,15 +25,18 @@ _NOTE = (
     "Counted from the checkpoint's headers: every parameter that the config asks for is in them, in its "
     "shape, and nothing else, so the class was not built. --build builds it, and names the classes of its modules."
 )
+_IN_A_LAYER = re.compile(r"(.*?)\.(0|[1-9]\d{0,8})\.(.+)")
+_CODES = ("BOOL", *INTEGERS)
+"""What masks, ids, scales and packed weights are stored in, and no parameter is."""
 
 
 def count_plain(blueprint: Blueprint) -> Anatomy | None:
     """The anatomy of a dense decoder by its headers and config alone; None where the class could say something else."""
-    config = blueprint.config
-    if config is None or not blueprint.tensors or not _is_plain(config) or not _are_plain(blueprint.tensors):
+    config, tensors = blueprint.config, blueprint.tensors
+    if config is None or not tensors or not _is_plain(config) or any(t.dtype in _CODES for t in tensors):
         return None
     facts = replace(facts_from_config(config), tied=False)
-    one_layer = _one_of_the_layers(blueprint.tensors, facts.layers or 0)
+    one_layer = _one_of_the_layers(tensors, facts.layers or 0)
     if one_layer is None or one_layer != parameters(config, facts):
         return None
     excerpt, unknown = tree_from_shapes(one_layer, facts)
@@ -43,12 +46,13 @@ def count_plain(blueprint: Blueprint) -> Anatomy | None:
     return Anatomy(
         id=blueprint.id,
         origin=str(blueprint.origin),
+        overrides=blueprint.overrides,
         model_type=config.get("model_type"),
         architecture=config["architectures"][0],
         facts=facts,
         tree=tree,
         dtype=named_dtype(config),
-        stored=compare(blueprint.tensors, tree, facts=facts),
+        stored=compare(tensors, tree, facts=facts),
         notes=(*blueprint.notes, _NOTE),
     )
 
@@ -69,19 +73,12 @@ def _is_plain(config: Mapping[str, Any]) -> bool:
     )
 
 
-def _are_plain(tensors: Iterable[TensorHeader]) -> bool:
-    """Whether each is one parameter."""
-    return not any(
-        is_buffer(tensor) or is_packed(tensor) or is_quantization_data(tensor) for tensor in tensors
-    )
-
-
 def _one_of_the_layers(tensors: Iterable[TensorHeader], layers: int) -> dict[str, Shape] | None:
     """{parameter: shape} outside the list of layers and in its first; None unless there is one list, all alike."""
     outside: dict[str, Shape] = {}
     inside: dict[tuple[str, int], dict[str, Shape]] = {}
     for tensor in tensors:
-        if found := re.match(r"(.*?)\.(0|[1-9]\d{0,8})\.(.+)", tensor.name):
+        if found := _IN_A_LAYER.match(tensor.name):
             inside.setdefault((found[1], int(found[2])), {})[found[3]] = tensor.shape
         else:
             outside[tensor.name] = tensor.shape

@@ -37,6 +37,9 @@ class ModuleNode:
     children: tuple["ModuleNode", ...]
     """Modules inside, in the model's order."""
 
+    def __repr__(self) -> str:
+        return f"<ModuleNode {self.path!r}: {self.kind or 'module'}, {self.parameters:,} parameters>"
+
     @property
     def name(self) -> str:
         """The last segment of the path."""
@@ -63,7 +66,8 @@ class ModuleNode:
         counts: Counter[str] = Counter()
         for node in self.walk():
             for parameter in node.own:
-                counts.update(dict_of(parameter.parts))
+                for component, count in parameter.parts:
+                    counts[component] += count
         return dict(counts)
 
     def to_dict(self) -> dict[str, Any]:

@@ -73,10 +73,9 @@ def command(
             **of_the_run(flags, config, overrides, progress),
             **given,
         )
-        records = api.frame_records(api.frame(found))
         if plot is not None:
             progress(f"drawing {plot}")
             api.plot(found, plot)
-    answer(compare_document(found, records), form, output)
+    answer(compare_document(found), form, output)
     if check and not found.fitting:
         ctx.exit(1)

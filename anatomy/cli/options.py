@@ -46,6 +46,8 @@ _GROUPS: dict[str, tuple[str, ...]] = {
 """Heading in the help -> parameters under it, both in the order in which they stand there."""
 _OWN = "Options"
 """The heading of what stands under none of these."""
+_LAST = {"Output": ("help",)}
+"""Heading -> what every command has at its end."""
 
 
 class GroupedCommand(click.Command):
@@ -53,18 +55,22 @@ class GroupedCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options by heading, those that stand under none first."""
-        records = {
-            "help" if "--help" in option.opts else option.name or "": record
+        for heading, options in self.grouped(ctx).items():
+            with formatter.section(heading):
+                formatter.write_dl([record for option in options if (record := option.get_help_record(ctx))])
+
+    def grouped(self, ctx: click.Context) -> dict[str, list[click.Option]]:
+        """Heading -> the options under it, in the order of the help; headings without options are left out."""
+        known = {
+            "help" if "--help" in option.opts else option.name or "": option
             for option in self.get_params(ctx)
-            if isinstance(option, click.Option) and (record := option.get_help_record(ctx))
+            if isinstance(option, click.Option) and not option.hidden
         }
-        grouped = {name for names in _GROUPS.values() for name in names}
-        own = [name for name in records if name not in grouped and name != "help"]
-        for heading, names in ({_OWN: own} | {h: [*names] for h, names in _GROUPS.items()}).items():
-            shown = [*names, "help"] if heading == "Output" else names
-            if rows := [records[name] for name in shown if name in records]:
-                with formatter.section(heading):
-                    formatter.write_dl(rows)
+        under = {name for names in _GROUPS.values() for name in names}
+        own = [name for name in known if name not in under and name != "help"]
+        headings = {_OWN: own} | {h: [*names, *_LAST.get(h, ())] for h, names in _GROUPS.items()}
+        found = {h: [known[name] for name in names if name in known] for h, names in headings.items()}
+        return {heading: options for heading, options in found.items() if options}
 
 
 def stack(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:

@@ -20,6 +20,7 @@ _COMMANDS: dict[str, str] = {
     "optimizers": "What every optimizer takes for a parameter, beside the textbooks.",
     "gpus": "The GPUs that runs are fitted onto.",
     "env": "Versions and hardware, for a bug report.",
+    "schema": "What --json answers look like, as JSON Schemas.",
     "completion": "What makes a shell complete commands, flags, models and GPUs.",
 }
 

@@ -13,6 +13,7 @@ from anatomy.cli.progress import working
 from anatomy.cli.show_options import check_diff, question_options, questions_of
 from anatomy.documents.document import Document
 from anatomy.errors import SourceError
+from anatomy.garbage import without_garbage_collection
 from anatomy.render import Format
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @model_options
 @plot_option("where the model's parameters are")
 @output_options
+@without_garbage_collection()
 def command(
     model: str,
     other: str | None,
@@ -81,7 +83,7 @@ def command(
             from anatomy import api
 
             progress(f"drawing {plot}")
-            api.plot(anatomy, plot, overrides=changed)
+            api.plot(anatomy, plot)
     answer(document, form, output)
 
 
@@ -93,7 +95,7 @@ def _shown(model: str, depth: int | None, **options: Any) -> "tuple[Anatomy, Doc
     from anatomy.documents.show_tokenizer import tokenizer_answer
 
     anatomy = api.show(model, **options)
-    document = show_document(anatomy, depth=depth, overrides=options["overrides"])
+    document = show_document(anatomy, depth=depth)
     try:
         tokenizer, rows = api.tokenizer_beside(model, anatomy)
     except SourceError as error:  # the model is what was asked for
@@ -106,22 +108,10 @@ def _answered(
 ) -> "tuple[Anatomy, Document]":
     """What was asked of it. Its class is built in any case, whatever `build` says."""
     from anatomy import api
-    from anatomy.documents.show_asked import asked_document
-    from anatomy.documents.show_cache import cache_answer
-    from anatomy.documents.show_entries import entries_answer
-    from anatomy.documents.show_formats import formats_answer
-    from anatomy.documents.show_tokenizer import tokenizer_answer
+    from anatomy.api.presented import examined_document
 
-    questions = dict(questions)
-    add = questions.pop("more_tokens", None)
     found = api.examine(model, **questions, **options)
-    asked = [
-        *([] if found.entries is None else [entries_answer(found.entries, found.anatomy)]),
-        *([] if found.formats is None else [formats_answer(found.formats)]),
-        *([] if found.tokenizer is None else [tokenizer_answer(found.tokenizer, found.rows, add)]),
-        *([] if found.load is None else [cache_answer(found.load, found.served)]),
-    ]
-    return found.anatomy, asked_document(found.anatomy, asked, options["overrides"])
+    return found.anatomy, examined_document(found)
 
 
 def _differing(model: str, other: str, **options: Any) -> Document:

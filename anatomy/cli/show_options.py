@@ -8,7 +8,7 @@ import click
 from anatomy.cli.options import Function, stack
 
 _ONLY_WITH = {
-    "more_tokens": "tokenizer",
+    "add_tokens": "tokenizer",
     "context": "kv_cache",
     "batch": "kv_cache",
     "cache_dtype": "kv_cache",
@@ -46,7 +46,6 @@ def question_options(function: Function) -> Function:
         ),
         click.option(
             "--add-tokens",
-            "more_tokens",
             type=click.IntRange(min=1),
             metavar="N",
             help="With --tokenizer: what so many more tokens cost.",

@@ -1,9 +1,19 @@
 """The charts of what the other rooms found: of a plan, a comparison, a model taken apart, predictions beside measurements."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from anatomy.documents.charts import Accuracy, Bar, Breakdown, Chart, MemoryTimeline, Point, Tile, Treemap
+from anatomy.documents.charts import (
+    Accuracy,
+    Bar,
+    Breakdown,
+    Chart,
+    MemoryTimeline,
+    PhaseLevels,
+    Point,
+    Tile,
+    Treemap,
+)
 from anatomy.documents.document import named
 from anatomy.documents.scene import scene
 from anatomy.errors import AnatomyError
@@ -20,22 +30,19 @@ if TYPE_CHECKING:
     from anatomy.planning.compare import Comparison, Row
     from anatomy.planning.fit import Fit
     from anatomy.planning.plan import Plan
+    from anatomy.profiling.record import Record
     from anatomy.validation.scores import Validation
 
 COLUMNS = 320
 """Of a timeline, unless someone says otherwise."""
 
 
-def chart_of(
-    answer: "Plan | Comparison | Anatomy | Validation | Chart", overrides: Mapping[str, Any] | None = None
-) -> "Chart":
-    """The chart that shows an answer best; a chart itself as it is.
-
-    `overrides`: what the user set in a model's config by hand. Raises AnatomyError where there is nothing to draw.
-    """
+def chart_of(answer: "Plan | Comparison | Anatomy | Validation | Record | Chart") -> "Chart":
+    """The chart that shows an answer best; a chart itself as it is. Raises AnatomyError where there is nothing to draw."""
     from anatomy.architecture.anatomy import Anatomy
     from anatomy.planning.compare import Comparison
     from anatomy.planning.plan import Plan
+    from anatomy.profiling.record import Record
     from anatomy.validation.scores import Validation
 
     match answer:
@@ -47,9 +54,11 @@ def chart_of(
         case Comparison():
             return comparison_breakdown(answer)
         case Anatomy():
-            return treemap_of(answer, overrides)
+            return treemap_of(answer)
         case Validation():
             return accuracy_of(answer)
+        case Record():
+            return phase_levels(answer)
         case _:
             return answer
 
@@ -156,12 +165,12 @@ def _parts(found: "Footprint") -> "tuple[tuple[Category, int], ...]":
     return tuple((category, sizes[category]) for category in CATEGORIES if category in sizes)
 
 
-def treemap_of(anatomy: "Anatomy", overrides: Mapping[str, Any] | None = None) -> Treemap:
-    """A model's parameters by module. `overrides`: what the user set in its config by hand."""
+def treemap_of(anatomy: "Anatomy") -> Treemap:
+    """A model's parameters by module."""
     from anatomy.architecture.fold import fold
 
     return Treemap(
-        title=named(anatomy.id, overrides or {}),
+        title=named(anatomy.id, anatomy.overrides),
         root=_tile(fold(anatomy.tree), anatomy.architecture or "model", 1),
         by_component=tuple(anatomy.by_component.items()),
     )
@@ -226,12 +235,36 @@ def accuracy_of(validation: "Validation", metric: str = "peak allocated") -> Acc
     )
 
 
-def published_accuracy(comparisons: Iterable[Mapping[str, Any]], title: str = "Published runs") -> Accuracy:
-    """Published figures beside their predictions: `comparisons` as `reports/published.json` has them.
+def phase_levels(record: "Record") -> PhaseLevels:
+    """The phases of loading, of the first step and of the last, measured and predicted.
+
+    Raises AnatomyError where no phase was finished; RehearsalError for a record with a damaged timeline.
+    """
+    from anatomy.documents.plan import run_line
+    from anatomy.validation.comparison import compare
+
+    comparison, run = compare(record), record.measurement
+    last = max((row.step for row in comparison.phases), default=0)
+    rows = tuple(row for row in comparison.phases if row.step in (0, 1, last))
+    if not rows:
+        raise AnatomyError(
+            "There is nothing to draw: no phase was measured to its end.",
+            hint="`--export` writes the timeline as far as it came",
+        )
+    return PhaseLevels(
+        title=f"{named(run.model.id, run.model.overrides)}: {run_line(run.recipe)}, measured on {run.machine.name}",
+        what="allocated" if comparison.unit == "allocator" else "requested",
+        rows=rows,
+    )
+
+
+def published_accuracy(study: Mapping[str, Any], title: str = "Published runs") -> Accuracy:
+    """Published figures beside their predictions: `study` as `reports/published.json` has it, or
+    `reports/published_versions.json`, of which the scored runs are drawn.
 
     `family` is who published them.
     """
-    lines = tuple(comparisons)
+    lines = study["scored" if "scored" in study else "comparisons"]
     return Accuracy(
         title=title,
         points=tuple(

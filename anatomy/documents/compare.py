@@ -32,9 +32,9 @@ _AXIS_TITLES = {
 }
 
 
-def compare_document(comparison: Comparison, records: Sequence[Record] | None = None) -> Document:
-    """The report on a comparison; `records`: its rows as a frame has them."""
-    rows = comparison.to_records() if records is None else records
+def compare_document(comparison: Comparison) -> Document:
+    """The report on a comparison."""
+    rows = comparison.to_records()
     blocks: list[Block] = [_answer(comparison), *_methods(comparison)]
     if comparison.warnings:
         blocks.append(Notes(title="Warnings", items=comparison.warnings, tone="caution"))
@@ -56,7 +56,7 @@ def compare_document(comparison: Comparison, records: Sequence[Record] | None = 
         title=f"{named(comparison.model.id, comparison.model.overrides)}: {len(rows)} {_runs(rows)} compared",
         blocks=tuple(blocks),
         table=flat_table(rows),
-        data={**comparison.to_dict(), "rows": [dict(row) for row in rows]},
+        data=comparison.to_dict(),
     )
 
 

@@ -3,9 +3,12 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from anatomy.documents.charts import Chart
+from anatomy.result import Result
+
+if TYPE_CHECKING:  # pictures know replays, which most answers have none of
+    from anatomy.documents.charts import Chart
 
 Tone = Literal["plain", "good", "caution", "bad"]
 """How a sentence is meant. Its words say the same; a colour may underline it."""
@@ -200,16 +203,23 @@ class Section:
     blocks: tuple["Block", ...]
 
 
-Block = Table | Facts | Bars | Notes | Sentence | Tree | Code | Picture | Diagram | Section | Chart
+Block: TypeAlias = (
+    "Table | Facts | Bars | Notes | Sentence | Tree | Code | Picture | Diagram | Section | Chart"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Document:
-    """An answer."""
+class Document(Result):
+    """An answer in words, tables and charts."""
 
     title: str
-    blocks: tuple[Block, ...]
+    """What it is about."""
+    blocks: tuple["Block", ...]
+    """What it says, from top to bottom."""
     table: Table
     """The table that csv consists of."""
     data: Mapping[str, Any] = field(default_factory=dict)
     """What JSON consists of."""
+
+    def __repr__(self) -> str:
+        return f"<Document {self.title!r}>"

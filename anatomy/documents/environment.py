@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from anatomy.documents.document import Column, Document, Table
+from anatomy.result import Result
 from anatomy.units import format_bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Environment:
+class Environment(Result):
     """Versions and hardware."""
 
     python: str

@@ -147,7 +147,7 @@ def _sources(rows: tuple[OptimizerRow, ...]) -> Iterable[str]:
 
 
 def _data(costs: OptimizerTable) -> dict[str, Any]:
-    data = costs.to_dict()
+    data = costs.costs()
     for entry in data["optimizers"]:
         book = TEXTBOOK.get(entry["optimizer"])
         entry["textbook"] = (

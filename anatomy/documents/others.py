@@ -1,8 +1,6 @@
 """Reports of what is no plan: comparisons, grids and measured runs, with their pictures and in sections."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from anatomy.documents.charts import Chart, MemoryTimeline
 from anatomy.documents.charts_of import COLUMNS, accuracy_of, comparison_breakdown
@@ -26,13 +24,11 @@ AS_ON_CUDA = (
 )
 
 
-def comparison_report(
-    comparison: Comparison, records: Sequence[Mapping[str, Any]] | None, command: str | None
-) -> Document:
-    """The report of a comparison; `records` as for `compare_document`."""
+def comparison_report(comparison: Comparison, command: str | None) -> Document:
+    """The report of a comparison."""
     chart = comparison_breakdown(comparison)
     drawn = (Section(name="peaks", title="The peaks side by side", blocks=(chart,)),) if chart.bars else ()
-    return _report("comparison", compare_document(comparison, records), drawn, command)
+    return _report("comparison", compare_document(comparison), drawn, command)
 
 
 def validation_report(validation: Validation, command: str | None) -> Document:

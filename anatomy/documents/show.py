@@ -1,14 +1,13 @@
 """What `anatomy show` says: facts, components, tree, and the checkpoint beside the model."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
 from anatomy.architecture.anatomy import Anatomy
 from anatomy.architecture.facts import Facts as ModelFacts
 from anatomy.architecture.stored import Stored
-from anatomy.documents.adapter import adapter_facts, adapter_table
 from anatomy.documents.document import (
     Block,
     Column,
@@ -23,9 +22,6 @@ from anatomy.documents.document import (
 from anatomy.documents.show_tree import modules_tree
 from anatomy.documents.stored_types import types_table
 from anatomy.units import bytes_column, format_bytes, format_count
-
-SCHEMA_VERSION = 1
-"""Of `show --json`. Keys may be added without changing it."""
 
 NF4_BLOCK = 64
 """Weights that share one scale in bitsandbytes' 4-bit formats (its default block size)."""
@@ -44,20 +40,14 @@ def bytes_as(parameters: int) -> tuple[int, int, int, int]:
     return 4 * parameters, 2 * parameters, parameters, nf4
 
 
-def show_document(
-    anatomy: Anatomy, *, depth: int | None = None, overrides: Mapping[str, Any] | None = None
-) -> Document:
-    """The report on a model.
-
-    `depth` limits the levels of the tree; None shows all. `overrides`: what the user set in its config by hand.
-    """
+def show_document(anatomy: Anatomy, *, depth: int | None = None) -> Document:
+    """The report on a model. `depth` limits the levels of the tree; None shows all."""
     components = _components(anatomy)
     blocks: list[Block] = [Facts(items=tuple(_facts(anatomy)))]
     if anatomy.unclassified:
         blocks.append(_unclassified(anatomy))
     blocks += [components, modules_tree(anatomy, depth)]
-    if anatomy.adapter is not None and (adapted := adapter_table(anatomy.adapter)):
-        blocks.append(adapted)
+    blocks += _adapted(anatomy)
     if anatomy.stored is not None:
         blocks.append(_stored(anatomy, anatomy.stored))
         if types := types_table(anatomy.stored):
@@ -67,21 +57,11 @@ def show_document(
     if anatomy.notes:
         blocks.append(Notes(title="Notes", items=anatomy.notes))
     return Document(
-        title=named(anatomy.id, overrides or {}),
+        title=named(anatomy.id, anatomy.overrides),
         blocks=tuple(blocks),
         table=components,
-        data=show_data(anatomy, overrides),
+        data=anatomy.to_dict(),
     )
-
-
-def show_data(anatomy: Anatomy, overrides: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The content of `show --json`, whatever was asked for beside it."""
-    content = anatomy.to_dict()
-    return {
-        "schema_version": SCHEMA_VERSION,
-        **content,
-        "model": {**content["model"], "overrides": dict(overrides or {})},
-    }
 
 
 def _facts(anatomy: Anatomy) -> Iterator[tuple[str, str]]:
@@ -93,6 +73,8 @@ def _facts(anatomy: Anatomy) -> Iterator[tuple[str, str]]:
     if anatomy.adapter is None:
         yield "class", anatomy.architecture or "not built: counted from the checkpoint's headers"
     else:
+        from anatomy.documents.adapter import adapter_facts  # few models are adapters
+
         yield from adapter_facts(anatomy.adapter, anatomy.total)
     yield "read from", anatomy.origin
     yield from _shape_facts(anatomy.facts)
@@ -155,6 +137,15 @@ def _kinds(kinds: Sequence[str]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in runs) + (
         ", and so on" if period < len(kinds) else ""
     )
+
+
+def _adapted(anatomy: Anatomy) -> Iterator[Block]:
+    """Of an adapter, what it adds to which modules."""
+    if anatomy.adapter is not None:
+        from anatomy.documents.adapter import adapter_table
+
+        if (adapted := adapter_table(anatomy.adapter)) is not None:
+            yield adapted
 
 
 def _components(anatomy: Anatomy) -> Table:

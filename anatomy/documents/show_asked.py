@@ -1,12 +1,11 @@
 """What `anatomy show` says to a question: a few facts, then the answer. JSON has all that `show` has, and the answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from anatomy.architecture.anatomy import Anatomy
 from anatomy.documents.document import Block, Document, Facts, Sentence, Table, named
-from anatomy.documents.show import show_data
 from anatomy.units import format_count
 
 
@@ -23,9 +22,7 @@ class Asked:
     """Plain values, for JSON."""
 
 
-def asked_document(
-    anatomy: Anatomy, asked: Sequence[Asked], overrides: Mapping[str, Any] | None = None
-) -> Document:
+def asked_document(anatomy: Anatomy, asked: Sequence[Asked]) -> Document:
     """The answers to one question or several on a model."""
     facts = (
         ("parameters", f"{format_count(anatomy.total)} ({anatomy.total:,})"),
@@ -33,10 +30,10 @@ def asked_document(
         ("read from", anatomy.origin),
     )
     return Document(
-        title=named(anatomy.id, overrides or {}),
+        title=named(anatomy.id, anatomy.overrides),
         blocks=(Facts(items=facts), *(block for answer in asked for block in answer.blocks)),
         table=asked[0].table,
-        data={**show_data(anatomy, overrides), **{answer.key: answer.data for answer in asked}},
+        data={**anatomy.to_dict(), **{answer.key: answer.data for answer in asked}},
     )
 
 

@@ -8,9 +8,6 @@ from anatomy.documents.document import Block, Column, Document, Facts, Notes, Se
 from anatomy.documents.signed import signed_count
 from anatomy.units import format_count
 
-SCHEMA_VERSION = 1
-"""Of `show --diff --json`. Keys may be added without changing it."""
-
 
 def diff_document(found: Difference) -> Document:
     """Facts, config, components and tensors that differ, the second model beside the first."""
@@ -29,14 +26,13 @@ def diff_document(found: Difference) -> Document:
     blocks.append(components)
     if found.tensors:
         blocks.append(_tensors(found.tensors))
-    notes = tuple(f"{side.id}: {note}" for side in (left, right) for note in side.notes)
-    if notes:
-        blocks.append(Notes(title="Notes", items=notes))
+    if found.notes:
+        blocks.append(Notes(title="Notes", items=found.notes))
     return Document(
         title=f"{left.id} and {right.id}",
         blocks=tuple(blocks),
         table=components,
-        data={"schema_version": SCHEMA_VERSION, **found.to_dict(), "notes": list(notes)},
+        data=found.to_dict(),
     )
 
 

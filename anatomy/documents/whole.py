@@ -67,7 +67,7 @@ def plan_report(plan: Plan, anatomy: Anatomy | None, command: str | None) -> Doc
     homes["reproduce"] = list(_again(plan, command))
     treemap = None
     if anatomy is not None:
-        treemap = treemap_of(anatomy, plan.model.overrides)
+        treemap = treemap_of(anatomy)
         homes["layer"] = list(layer_diagrams(anatomy, order_of(plan)))
         _add_anatomy(homes, anatomy, treemap)
     return Document(

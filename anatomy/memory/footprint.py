@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
 
@@ -20,9 +20,13 @@ class Instant:
     index: int
     """Index into the trace of the replayed timeline."""
     step: int
+    """The training step, counted from 1; 0 while loading."""
     phase: Phase
+    """Where in the step."""
     module: str
+    """Path of the module that was running; '' for none."""
     op: str
+    """The operator that allocated, e.g. 'aten.mm'."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +68,7 @@ class Footprint:
     """When `peak_allocated_bytes` was first reached; None when nothing could be allocated at all."""
     reserved_instant: Instant | None
     """When `peak_reserved_bytes` was first reached."""
-    parts: tuple[Part, ...]
+    parts: tuple[Part, ...] = field(repr=False)
     """What is alive at `instant`, largest first; adds up to `peak_allocated_bytes`."""
     resting: Mapping[Phase, int]
     """Allocated bytes at the end of loading and of each phase of the last step (of its last micro-batch)."""

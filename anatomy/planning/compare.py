@@ -12,7 +12,9 @@ from anatomy.planning.fit import Fit
 from anatomy.planning.plan import ModelName
 from anatomy.planning.settings import complete, settings_in_use
 from anatomy.planning.words import where
+from anatomy.result import Result
 from anatomy.training.recipe import Recipe
+from anatomy.units import format_bytes
 
 SCHEMA_VERSION = 1
 """Of `compare --json`. Keys may be added without changing it."""
@@ -38,6 +40,14 @@ class Row:
     """On the GPU that was asked for, else on the smallest that will do; None where there is none."""
     reason: str = ""
     """Why it cannot be run, or ''."""
+
+    def __repr__(self) -> str:
+        peak = (
+            ""
+            if self.footprint is None
+            else f", peak {format_bytes(self.footprint.peak_allocated_bytes)} allocated"
+        )
+        return f"<Row {self.label!r}: {self.verdict}{peak}>"
 
     @property
     def device_bytes(self) -> int | None:
@@ -111,11 +121,13 @@ class Rehearsals:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
+class Comparison(Result):
     """Runs of one model, side by side."""
 
     model: ModelName
+    """Which model the runs are of."""
     axes: Axes
+    """What is varied, each setting with its values."""
     gpu: str | None
     """The GPU that was asked for; None for all of the catalog."""
     device: str
@@ -123,13 +135,23 @@ class Comparison:
     rows: tuple[Row, ...]
     """The smallest allocated peak first; what cannot be run last, as it was asked for."""
     rehearsals: Rehearsals
+    """How many rehearsals it took."""
     assumptions: tuple[str, ...] = ()
+    """What the numbers rest on that nobody said: a sentence each."""
     not_modelled: tuple[str, ...] = ()
+    """What a real run can need beyond the numbers: a sentence each."""
     warnings: tuple[str, ...] = ()
+    """What the user should look at before trusting the runs."""
     notes: tuple[str, ...] = ()
     """How the model's description was found and built."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Installed versions of the libraries that were rehearsed."""
+
+    def __repr__(self) -> str:
+        where = self.gpu or "a GPU of the catalog"
+        return (
+            f"<Comparison of {len(self.rows)} runs of {self.model.id!r}: {len(self.fitting)} fit on {where}>"
+        )
 
     @property
     def ran(self) -> tuple[Row, ...]:
@@ -172,7 +194,7 @@ class Comparison:
         return [row.to_record() for row in self.rows]
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of `compare --json` but for its `rows`."""
+        """The content of `compare --json`."""
         counts = self.rehearsals
         return {
             "schema_version": SCHEMA_VERSION,
@@ -188,6 +210,7 @@ class Comparison:
             "warnings": list(self.warnings),
             "notes": list(self.notes),
             "versions": dict(self.versions),
+            "rows": self.to_records(),
         }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from anatomy.memory.allocator import Replay, replay, spans
 from anatomy.memory.timeline import Category, Phase, Timeline
+from anatomy.result import Result
 from anatomy.training.optimizers.kinds import OptimizerKind
 
 SCHEMA_VERSION = 1
@@ -53,7 +54,7 @@ class OptimizerRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OptimizerTable:
+class OptimizerTable(Result):
     """Every name beside the others, on one model."""
 
     model: str
@@ -62,7 +63,10 @@ class OptimizerTable:
     versions: Mapping[str, str]
     """Installed packages that were rehearsed."""
 
-    def to_dict(self) -> dict[str, Any]:
+    def __repr__(self) -> str:
+        return f"<OptimizerTable of {len(self.rows)} optimizers, {self.model}>"
+
+    def costs(self) -> dict[str, Any]:
         """`optimizers --json`, but for what books say."""
         return {
             "schema_version": SCHEMA_VERSION,

@@ -14,7 +14,9 @@ from anatomy.planning.modules import ModuleShare, Owned, module_shares
 from anatomy.planning.reading import Reading
 from anatomy.planning.settings import complete
 from anatomy.planning.words import where
+from anatomy.result import Result
 from anatomy.training.recipe import Recipe
+from anatomy.units import format_bytes
 
 SCHEMA_VERSION = 1
 """Of `plan --json`. Keys may be added without changing it."""
@@ -49,10 +51,11 @@ class ModelName:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Plan:
+class Plan(Result):
     """One run, planned."""
 
     model: ModelName
+    """Which model it is of."""
     recipe: Recipe
     """Complete: what was asked, and defaults for the rest."""
     adapted: Mapping[str, str] = field(default_factory=dict)
@@ -76,7 +79,9 @@ class Plan:
     fits: tuple[Fit, ...]
     """Each GPU considered, the smallest memory first."""
     assumptions: tuple[str, ...]
+    """What the numbers rest on that nobody said: a sentence each."""
     not_modelled: tuple[str, ...]
+    """What a real run can need beyond the numbers: a sentence each."""
     warnings: tuple[str, ...] = ()
     """What the user should look at before trusting the run, not the numbers."""
     notes: tuple[str, ...] = ()
@@ -85,6 +90,15 @@ class Plan:
     """Installed versions of the libraries that were rehearsed."""
     owned: Owned | None = field(default=None, repr=False)
     """What is known of the modules that ran."""
+
+    def __repr__(self) -> str:
+        best = self.smallest_fit
+        fits = "does not fit" if best is None else f"fits on {best.gpu}"
+        peak, device = self.footprint.peak_allocated_bytes, self.device_bytes
+        return (
+            f"<Plan of {self.model.id!r}, {self.recipe.method}: peak {format_bytes(peak)} allocated, "
+            f"{format_bytes(device)} on the device; {fits}>"
+        )
 
     @property
     def modules(self) -> dict[str, ModuleShare]:

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from anatomy.documents.charts import Chart
+from anatomy.plots.svg import shortened
 from anatomy.render.palette import CATEGORY_COLORS, CATEGORY_HATCHES, readable_on
 from anatomy.render.shown import shown
 
@@ -22,6 +23,7 @@ INK, FAINT, ALARM = "#1a1a1a", "#6b6b6b", "#a00000"
 
 _SETTINGS: dict[str, Any] = {
     "font.family": ["DejaVu Sans", "sans-serif"],
+    "font.sans-serif": ["DejaVu Sans"],  # else every word names ten fonts more
     "font.size": 9,
     "text.parse_math": False,  # a '$' in a model's name is a '$'
     "text.color": INK,
@@ -71,14 +73,10 @@ _METADATA: dict[str, Callable[[str, str], dict[str, str | None]]] = {
 
 def _described(svg: bytes, title: str, words: str) -> bytes:
     """With a description beside the title that matplotlib writes, for readers of the screen."""
-    named = f"<title>{escape(title)}</title>".encode()
-    head, body = svg.split(named, 1)
-    return (
-        head.replace(b"<svg ", b'<svg role="img" ', 1)
-        + named
-        + f"<desc>{escape(words)}</desc>".encode()
-        + body
-    )
+    named = f"<title>{escape(title)}</title>"
+    head, body = shortened(svg.decode()).split(named, 1)
+    head = head.replace("<svg ", '<svg role="img" ', 1)
+    return f"{head}{named}<desc>{escape(words)}</desc>{body}".encode()
 
 
 def plain(text: str) -> str:

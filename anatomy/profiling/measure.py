@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, get_args
 
+from anatomy.garbage import without_garbage_collection
 from anatomy.memory.allocator import replay, spans
 from anatomy.memory.timeline import Mark, Phase, Timeline
 from anatomy.planning.plan import ModelName
@@ -25,7 +26,6 @@ from anatomy.profiling.measurement import (
 from anatomy.profiling.observe import Observation
 from anatomy.profiling.real import RealRun, set_up
 from anatomy.profiling.timing import kernel_table, timed_steps
-from anatomy.rehearsal.guards import without_garbage_collection
 from anatomy.rehearsal.rehearse import STEPS, rehearse
 from anatomy.training.recipe import Recipe
 from anatomy.units import MIB, format_bytes

@@ -130,7 +130,9 @@ class Measurement:
     """One run, measured. Bytes are integers; what was not measured is None."""
 
     machine: Machine
+    """Where it ran."""
     model: ModelName
+    """Which model ran."""
     recipe: Recipe
     """Complete, and adapted to what the model can run."""
     weights: Literal["random", "real"]
@@ -149,6 +151,7 @@ class Measurement:
     peak_rss_bytes: int | None = None
     """Highest resident memory of the process over the steps; on the CPU only."""
     timing: Timing | None = None
+    """How long the steps took; None where none was timed."""
     kernels: tuple[Kernel, ...] = ()
     """The longest first."""
     allocator_trace: AllocatorTrace | None = None

@@ -15,6 +15,7 @@ from anatomy.errors import AnatomyError, SourceError
 from anatomy.memory.timeline import Timeline
 from anatomy.planning.smaller import Smaller
 from anatomy.profiling.measurement import Measurement
+from anatomy.result import Result
 
 FORMAT_VERSION = 1
 KIND = "anatomy run"
@@ -28,10 +29,13 @@ class Prediction:
     """What the rehearsal said of the same run on the same device."""
 
     timeline: Timeline
+    """The rehearsal of the run, block by block."""
     context_bytes: int
     """Assumed memory of the context and libraries; 0 on the CPU."""
     total_parameters: int
+    """Parameters of the model with its adapters, tied ones once."""
     trainable_parameters: int
+    """Parameters that get gradients."""
     model_flops: int
     """FLOPs of one optimizer step without recomputation (`anatomy.rehearsal.flops`)."""
     hardware_flops: int
@@ -39,7 +43,9 @@ class Prediction:
     versions: Mapping[str, str]
     """Installed versions of the libraries that were rehearsed."""
     assumptions: tuple[str, ...] = ()
+    """What it rests on: a sentence each."""
     not_modelled: tuple[str, ...] = ()
+    """What it leaves out: a sentence each."""
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form."""
@@ -72,15 +78,22 @@ class Prediction:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
+class Record(Result):
     """One profiled run."""
 
     measurement: Measurement
+    """What the run took."""
     prediction: Prediction
+    """What was predicted for it."""
     smaller: Smaller | None = None
     """After a run that ended out of memory: the smallest change with which it would fit, where one was found."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """What a grid calls this run: its cell, family, whether it was held out."""
+
+    def __repr__(self) -> str:
+        run = self.measurement
+        ended = "" if run.failure is None else ", out of memory"
+        return f"<Record of {run.model.id!r}, {run.recipe.method}, on {run.machine.name}{ended}>"
 
 
 def save(record: Record, path: Path) -> None:

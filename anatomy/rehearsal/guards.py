@@ -1,6 +1,5 @@
 """What a rehearsal is run under: failures that say where they happened, and no garbage collection."""
 
-import gc
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,15 +36,3 @@ def failures_named(path_of: Callable[[Any], str | None]) -> Iterator[None]:
             hint="a real run would most likely fail there too: leave that module out of --target-modules if it is "
             "one, or see the traceback with ANATOMY_DEBUG=1",
         ) from error
-
-
-@contextmanager
-def without_garbage_collection() -> Iterator[None]:
-    """When Python collects cycles depends on everything else it did; a record should not."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

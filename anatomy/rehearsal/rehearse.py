@@ -10,13 +10,14 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 from anatomy.answers.literals import literals_known
+from anatomy.garbage import without_garbage_collection
 from anatomy.memory.timeline import Category, Phase
 from anatomy.rehearsal.adapted import AdaptedNames
 from anatomy.rehearsal.attribution import Attribution, phase_of_loss
 from anatomy.rehearsal.cast import Cast, RecipeCast, unique_parameters
 from anatomy.rehearsal.cuda import Stage, Target, acting
 from anatomy.rehearsal.flops import Flops, total
-from anatomy.rehearsal.guards import failures_named, without_garbage_collection
+from anatomy.rehearsal.guards import failures_named
 from anatomy.rehearsal.kernels.bitsandbytes_cuda import (
     import_quietly,
     own_code_books,

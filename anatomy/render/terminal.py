@@ -9,7 +9,6 @@ from rich.constrain import Constrain
 from rich.table import Table as Grid
 from rich.text import Text
 
-from anatomy.documents.charts import Accuracy, Breakdown, Chart, MemoryTimeline, Treemap
 from anatomy.documents.document import (
     Bars,
     Block,
@@ -31,7 +30,6 @@ from anatomy.documents.document import (
 from anatomy.render.lines import GAP, PROSE_WIDTH, TONES, dim, grid, heading, prose
 from anatomy.render.style import Style, to_ascii
 from anatomy.render.table import columns_with_room, left_out, table
-from anatomy.render.timeline import timeline_lines
 
 BAR_WIDTH = 36
 """Columns of the longest bar, at most."""
@@ -69,7 +67,12 @@ def render(document: Document, style: Style) -> str:
 
 def painted(block: Block, style: Style) -> Iterator[RenderableType]:
     """A block as rich draws it, part by part, for the style's width."""
-    yield from _PAINTERS[type(block)](block, style)
+    painter = _PAINTERS.get(type(block))
+    if painter is None:  # the pictures, imported where there is one
+        from anatomy.render.terminal_charts import PAINTERS
+
+        painter = PAINTERS[type(block)]
+    yield from painter(block, style)
 
 
 def _least_width(part: RenderableType) -> int:
@@ -153,11 +156,6 @@ def _tree(block: Tree, style: Style) -> Iterator[RenderableType]:
         yield dim(f"{', '.join(absent)}: with --format md or json")
 
 
-def _chart(block: Chart, style: Style) -> Iterator[RenderableType]:
-    yield heading(block.title)
-    yield prose(block.words)
-
-
 def _code(block: Code, style: Style) -> Iterator[RenderableType]:
     if block.title:
         yield heading(block.title)
@@ -193,16 +191,6 @@ def _section(block: Section, style: Style) -> Iterator[RenderableType]:
         yield from painted(inner, style)
 
 
-def _timeline(block: MemoryTimeline, style: Style) -> Iterator[RenderableType]:
-    """Drawn where there is room for it; in words elsewhere."""
-    lines = tuple(timeline_lines(block, style))
-    if not lines:
-        yield from _chart(block, style)
-        return
-    yield heading(block.title)
-    yield from lines
-
-
 def _lines(root: Branch) -> Iterator[tuple[str, Branch]]:
     """Each line of a tree with the guide in front of it."""
 
@@ -216,7 +204,7 @@ def _lines(root: Branch) -> Iterator[tuple[str, Branch]]:
     yield from below(root, "")
 
 
-_PAINTERS: dict[type[Block], Callable[[Any, Style], Iterator[RenderableType]]] = {
+_PAINTERS: dict[type, Callable[[Any, Style], Iterator[RenderableType]]] = {
     Table: table,
     Facts: _facts,
     Bars: _bars,
@@ -227,8 +215,4 @@ _PAINTERS: dict[type[Block], Callable[[Any, Style], Iterator[RenderableType]]] =
     Picture: _picture,
     Diagram: _diagram,
     Section: _section,
-    MemoryTimeline: _timeline,
-    Breakdown: _chart,
-    Treemap: _chart,
-    Accuracy: _chart,
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from anatomy.blueprint import Blueprint, Origin, TensorHeader
 from anatomy.errors import SourceError
-from anatomy.source import gguf_files
+from anatomy.source import gguf_parts
 from anatomy.source.adapter import ADAPTER_FILE, read_adapter
 from anatomy.source.inside import inside
 from anatomy.source.jsonfile import read_object
@@ -94,10 +94,8 @@ def _read_folder(path: Path, *, headers: bool) -> Blueprint:
     if tensors is None and not notes and (adapter := read_adapter(path)) is not None:
         return adapter
     if config is None and tensors is None:
-        if models := gguf_files.models_among(entry.name for entry in path.iterdir()):
-            return gguf_files.read_gguf_file(
-                inside(path, gguf_files.choose(models, str(path), f"{path}/FILE.gguf"))
-            )
+        if models := gguf_parts.models_among(entry.name for entry in path.iterdir()):
+            return _read_gguf_file(inside(path, gguf_parts.choose(models, str(path), f"{path}/FILE.gguf")))
         raise _nothing_here(path)
     if headers and tensors is None and not notes:
         lacks = f"{path} holds no safetensors files: what a checkpoint stores is not known."
@@ -155,6 +153,12 @@ def _headers_only(path: Path, stored: Stored) -> Blueprint:
     )
 
 
+def _read_gguf_file(path: Path) -> Blueprint:
+    from anatomy.source.gguf_files import read_gguf_file
+
+    return read_gguf_file(path)
+
+
 def _refuse_pickle(path: Path) -> Blueprint:
     raise SourceError(
         f"{path} is a pickle, which can run code when it is opened, so it never is.",
@@ -178,7 +182,7 @@ _FILE_KINDS: tuple[tuple[str, Callable[[Path], Blueprint]], ...] = (
     (INDEX_SUFFIX, _refuse_index_of_pickles),
     (".json", _read_config_file),
     (".safetensors", _read_safetensors_file),
-    (gguf_files.SUFFIX, gguf_files.read_gguf_file),
+    (gguf_parts.SUFFIX, _read_gguf_file),
     *((suffix, _refuse_pickle) for suffix in SUFFIXES),
 )
 """How a file's name ends and what reads it; the first match counts."""

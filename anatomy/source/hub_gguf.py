@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from anatomy.blueprint import Blueprint, Origin
 from anatomy.errors import SourceError
-from anatomy.source import gguf_files, held
-from anatomy.source.gguf import GgufHeader, parse_gguf, read_gguf
+from anatomy.source import gguf_parts, held
 from anatomy.source.hub_errors import explain, network_errors
 from anatomy.source.ranges import fetch_names, fetch_part, read_range
 from anatomy.source.sharded import enumerate_names
+
+if TYPE_CHECKING:
+    from anatomy.source.gguf import GgufHeader
 
 HOW = "organisation/name:FILE.gguf, or organisation/name:Q4_K_M for the one that has it in its name"
 """How to name a file of a repository."""
@@ -27,23 +30,25 @@ def read_hub_gguf(repo: str, file: str, *, revision: str | None) -> Blueprint:
     A file that huggingface_hub's cache has is read there, and no request is made. Raises `SourceError` when there is no
     such file, when several fit, and when it cannot be read.
     """
+    from anatomy.source.gguf_files import blueprint_of
+
     commit = held.find_commit(repo, revision or "main", (file,))
     chosen = file if commit else _choose(repo, file, revision)
     folder, slash, name = chosen.rpartition("/")
     headers, at = [], commit
-    for part in gguf_files.parts_of(name):
+    for part in gguf_parts.parts_of(name):
         header, stated = _header(
             repo, folder + slash + part, at or revision or "main", held_here=commit is not None
         )
         headers.append(header)
         at = at or stated
     origin = Origin(kind="cache" if commit else "hub", location=f"{repo}:{chosen}", revision=at or revision)
-    return gguf_files.blueprint_of(f"{repo}:{chosen}", origin, headers)
+    return blueprint_of(f"{repo}:{chosen}", origin, headers)
 
 
 def gguf_sentence(repo: str, names: Iterable[str]) -> str:
     """' It holds GGUF models ...' where some of a repository's files are, else ''; to follow another sentence."""
-    models = gguf_files.models_among(names)
+    models = gguf_parts.models_among(names)
     if not models:
         return ""
     return f" It holds GGUF models, each named as {repo}:FILE: {enumerate_names(models, shown=8)}."
@@ -51,14 +56,14 @@ def gguf_sentence(repo: str, names: Iterable[str]) -> str:
 
 def gguf_hint(repo: str, names: Iterable[str]) -> str:
     """How to name a GGUF model among a repository's files; '' where there is none."""
-    models = gguf_files.models_among(names)
+    models = gguf_parts.models_among(names)
     return f"name one of its GGUF files, e.g. {repo}:{models[0]}" if models else ""
 
 
 def _choose(repo: str, file: str, revision: str | None) -> str:
     """The one model of the repository that `file` names, whole or by a word in its name such as 'Q4_K_M'."""
     try:
-        models = gguf_files.models_among(fetch_names(repo, revision=revision))
+        models = gguf_parts.models_among(fetch_names(repo, revision=revision))
     except network_errors() as error:
         raise explain(error, repo, revision) from error
     words = {name: re.split(r"[-./]", name.lower()) for name in models}
@@ -69,11 +74,13 @@ def _choose(repo: str, file: str, revision: str | None) -> str:
             f"{repo} has no GGUF file {file!r}; its GGUF models: {has}.",
             gguf_hint(repo, models) or f"write {HOW}",
         )
-    return gguf_files.choose(fitting, f"{repo}, by {file!r},", f"e.g. {repo}:{fitting[0]}")
+    return gguf_parts.choose(fitting, f"{repo}, by {file!r},", f"e.g. {repo}:{fitting[0]}")
 
 
-def _header(repo: str, file: str, commit: str, *, held_here: bool) -> tuple[GgufHeader, str | None]:
+def _header(repo: str, file: str, commit: str, *, held_here: bool) -> "tuple[GgufHeader, str | None]":
     """A file's header, and the commit that the hub says it is of, so that all that follows is of the same."""
+    from anatomy.source.gguf import parse_gguf, read_gguf
+
     path = held.find_file(repo, commit, file) if held_here else None
     if path is not None:
         return read_gguf(path), commit

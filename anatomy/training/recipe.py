@@ -146,6 +146,11 @@ class Recipe:
             object.__setattr__(self, "kbit_prepare", "peft" if self.kbit_prepare else "off")
         check(self)
 
+    def __repr__(self) -> str:
+        said = ((f.name, getattr(self, f.name)) for f in fields(self))
+        usual = {f.name: f.default for f in fields(self)} | {"peft": {}}
+        return f"Recipe({', '.join(f'{name}={value!r}' for name, value in said if value != usual[name])})"
+
     @property
     def trains_loaded(self) -> bool:
         """Whether what is trained has the dtype in which it was loaded."""

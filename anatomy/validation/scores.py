@@ -10,6 +10,7 @@ from anatomy.planning.words import where
 from anatomy.profiling.cells.results import FailedCell
 from anatomy.profiling.measurement import Failure
 from anatomy.profiling.record import Record
+from anatomy.result import Result
 from anatomy.validation.accuracy import Accuracy, accuracies
 from anatomy.validation.cell import Cell, cell_of
 from anatomy.validation.comparison import ProfileComparison, compare
@@ -85,17 +86,23 @@ class Score:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Validation:
+class Validation(Result):
     """A grid, predicted and measured."""
 
     title: str
+    """What the grid is called."""
     cells: tuple[CellScore, ...]
+    """Each run with its errors, or with the reason why it has none."""
     left: tuple[str, ...] = ()
     """Names of the cells that were not run, for want of time."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Installed versions, with which it was predicted."""
     predicted_again: bool = False
     """Whether the predictions were made anew, apart from the measurements."""
+
+    def __repr__(self) -> str:
+        scored = sum(bool(cell.figures) and not cell.not_scored for cell in self.cells)
+        return f"<Validation {self.title!r}: {scored} of {len(self.cells) + len(self.left)} cells scored>"
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ def test_json_contract(blueprint_of):
         "origin": "folder: me/small",
         "model_type": "gpt2",
         "architecture": "GPT2LMHeadModel",
+        "overrides": {},
     }
     parameters = content["parameters"]
     assert parameters["total"] == content["tree"]["parameters"] == sum(parameters["by_component"].values())

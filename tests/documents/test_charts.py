@@ -135,7 +135,9 @@ def test_accuracy_has_every_scored_figure_and_says_what_has_none():
 def test_published_figures_are_read_as_they_are_kept():
     line = {"id": "a", "source": "owner/name@1: table 2", "method": "lora", "figure": "peak reserved",
             "predicted_bytes": 95, "measured_bytes": 100, "failure": ""}  # fmt: skip
-    chart = published_accuracy([line, {**line, "predicted_bytes": None, "failure": "refused"}])
-    (point,) = chart.points
-    assert (point.family, point.error) == ("owner/name", -0.05)
-    assert chart.left_out == (("a, peak reserved", "refused"),)
+    lines = [line, {**line, "predicted_bytes": None, "failure": "refused"}]
+    for study in ({"comparisons": lines}, {"scored": lines, "shown": [line]}):
+        chart = published_accuracy(study)
+        (point,) = chart.points
+        assert (point.family, point.error) == ("owner/name", -0.05)
+        assert chart.left_out == (("a, peak reserved", "refused"),)

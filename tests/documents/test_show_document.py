@@ -144,7 +144,7 @@ def test_json_contract(tiny):
 
 
 def test_what_was_set_by_hand_is_said(tiny):
-    document = show_document(tiny, overrides={"num_hidden_layers": 2})
+    document = show_document(replace(tiny, overrides={"num_hidden_layers": 2}))
     assert document.title == "tiny with num_hidden_layers=2"
     assert document.data["model"]["overrides"] == {"num_hidden_layers": 2}
     assert show_document(tiny).data["model"]["overrides"] == {}

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anatomy.architecture.anatomy import count_adapter, count_headers
+from anatomy.architecture.adapted import count_adapter
+from anatomy.architecture.anatomy import count_headers
 from anatomy.architecture.facts import facts_from_config, named_dtype, prediction_layers, quantization
 from anatomy.architecture.plain import count_plain
 from anatomy.architecture.plausible import check_plausible

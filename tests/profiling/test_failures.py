@@ -102,6 +102,7 @@ PROGRAM = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of address space are Linux's")
 def test_a_real_one_is_an_answer(tiny_llama):
     """A process that may not take what the step needs: what was seen until then, and a run that would do."""

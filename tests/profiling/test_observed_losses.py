@@ -9,12 +9,12 @@ import transformers
 from families import FAMILIES, tiny_recipe
 from test_observed_steps import KERNEL_SCRATCH, assert_same_levels, component_of, levels
 
+from anatomy.garbage import without_garbage_collection
 from anatomy.memory.timeline import Category, Phase, Timeline
 from anatomy.profiling.observe import Observation
 from anatomy.profiling.real import set_up
 from anatomy.profiling.weights import materialise
 from anatomy.rehearsal.cuda import Target
-from anatomy.rehearsal.guards import without_garbage_collection
 from anatomy.rehearsal.rehearse import rehearse
 from anatomy.training.recipe import Recipe
 

@@ -8,6 +8,7 @@ import torch
 from families import FAMILIES, make, tiny_recipe
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
+from anatomy.garbage import without_garbage_collection
 from anatomy.memory.allocator import replay, spans
 from anatomy.memory.footprint import footprint
 from anatomy.memory.timeline import Category, Phase, Timeline
@@ -18,7 +19,6 @@ from anatomy.profiling.real import set_up
 from anatomy.profiling.tree import MEMORY, Item
 from anatomy.profiling.weights import materialise
 from anatomy.rehearsal.cuda import Target
-from anatomy.rehearsal.guards import without_garbage_collection
 from anatomy.rehearsal.rehearse import rehearse
 from anatomy.training.recipe import Recipe
 

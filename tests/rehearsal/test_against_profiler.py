@@ -6,6 +6,7 @@ A mode changes the program it watches, so a recorder cannot vouch for itself.
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 import pytest
@@ -108,6 +109,11 @@ def rehearsed(family: str, recipe: Recipe, model: Any = None) -> Levels:
     return [*found, (current[1], level, peak)]
 
 
+LARGER = ("t5", "mamba")
+BOTH = (("off", "full"), ("non-reentrant", "lora"))
+"""Of families with longer steps, what is run in CI."""
+
+
 @pytest.fixture
 def _one_rng_state(monkeypatch: pytest.MonkeyPatch) -> None:
     """Checkpointing saves the CPU generator's 5,056 bytes for each block: on the host, on a GPU run too."""
@@ -116,9 +122,13 @@ def _one_rng_state(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_one_rng_state")
-@pytest.mark.parametrize("method", ["full", "lora"])
-@pytest.mark.parametrize("checkpointing", ["off", "non-reentrant", "reentrant"])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("family", "checkpointing", "method"),
+    [
+        pytest.param(*case, marks=[pytest.mark.slow] if case[0] in LARGER and case[1:] not in BOTH else [])
+        for case in product(FAMILIES, ("off", "non-reentrant", "reentrant"), ("full", "lora"))
+    ],
+)
 def test_levels_agree_without_any_mode(family: str, checkpointing: str, method: str) -> None:
     recipe = tiny_recipe(family, gradient_checkpointing=checkpointing, method=method)
     real, predicted = unwatched(family, recipe), rehearsed(family, recipe)
@@ -146,7 +156,9 @@ def test_levels_agree_without_any_mode(family: str, checkpointing: str, method: 
     ],
     ids=lambda changes: "-".join(map(str, changes.values())),
 )
-@pytest.mark.parametrize("family", ["llama", "bert", "t5"])
+@pytest.mark.parametrize(
+    "family", ["llama", *(pytest.param(family, marks=pytest.mark.slow) for family in ("bert", "t5"))]
+)
 def test_an_evaluation_agrees_without_any_mode(family: str, changes: dict[str, Any]) -> None:
     recipe = tiny_recipe(family, **{"eval_batch_size": 4, **changes})
     real, predicted = unwatched(family, recipe), rehearsed(family, recipe)

@@ -114,7 +114,7 @@ def trainers(family: str, recipe: Recipe, folder: Path) -> list[int]:
     ],
     ids=lambda c: "-".join(f"{k}={v}" for k, v in c.items()) or "plain",
 )
-@pytest.mark.parametrize("family", ["llama", "bert"])
+@pytest.mark.parametrize("family", ["llama", pytest.param("bert", marks=pytest.mark.slow)])
 def test_peaks_of_a_real_trainer(family: str, changes: dict[str, Any], tmp_path: Path) -> None:
     recipe = tiny_recipe(family, **changes)
     torch.manual_seed(0)

@@ -229,6 +229,7 @@ def test_two_rehearsals_in_one_process_are_alike() -> None:
     assert first == second
 
 
+@pytest.mark.slow
 def test_a_full_fine_tune_before_it_changes_no_qlora() -> None:
     """In a fresh process, where the first rehearsal has not needed bitsandbytes and the second does."""
     program = """

@@ -81,7 +81,10 @@ def compare(monkeypatch: pytest.MonkeyPatch, kind: str, **choices: Any) -> None:
     assert sum("token by token in torch" in said for said in in_full.assumptions) == 1
 
 
-@pytest.mark.parametrize("checkpointing", ["off", "non-reentrant", "reentrant"])
+@pytest.mark.parametrize(
+    "checkpointing",
+    ["non-reentrant", *(pytest.param(n, marks=pytest.mark.slow) for n in ("off", "reentrant"))],
+)
 @pytest.mark.parametrize("kind", MODELS)
 def test_both_ends_tell_the_whole_loop(
     monkeypatch: pytest.MonkeyPatch, kind: str, checkpointing: str
@@ -89,6 +92,7 @@ def test_both_ends_tell_the_whole_loop(
     compare(monkeypatch, kind, gradient_checkpointing=checkpointing)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "choices",
     [

@@ -139,7 +139,15 @@ PRINTED = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("printed", PRINTED, ids=str)
+SLOW = ("n_frequency-5000",)
+"""PEFT draws as many places for each of its weights, one after the other."""
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [pytest.param(p, marks=pytest.mark.slow if str(p).endswith(SLOW) else ()) for p in PRINTED],
+    ids=str,
+)
 def test_counts_are_those_that_peft_printed(printed: Printed) -> None:
     import torch
 

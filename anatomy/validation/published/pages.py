@@ -34,6 +34,8 @@ fms-acceleration's runs rehearsed with the versions that were measured.
 No rehearsal or replay was fitted to these figures, with one exception: the size that is assumed for the CUDA context
 of an A100 was read off two of these runs (fms main 32 and 34), so `peak device` on an A100 is no independent test."""
 
+PICTURE = "![Predicted against measured: a mark for each figure, and by how much it is off]({name}.svg)"
+"""`python -m anatomy.gallery` draws it."""
 _FIGURES = "\n".join(f"- `{name}`: {meaning}" for name, meaning in METRICS.items())
 
 
@@ -46,6 +48,7 @@ def to_markdown(study: Study) -> str:
         f"{len(study.excluded)} runs are not.",
         _FIGURES,
         "## Accuracy\n\nErrors are predicted less measured, in percent of measured; median and p95 without the sign.",
+        PICTURE.format(name="published"),
         *(
             f"By {name}:\n\n{accuracy_table(name, accuracies(study.comparisons, by))}"
             for name, by in GROUPS.items()

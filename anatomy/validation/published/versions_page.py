@@ -8,6 +8,7 @@ from typing import Any
 
 from anatomy.validation.published.accuracy import GROUPS, Comparison, accuracies
 from anatomy.validation.published.pages import (
+    PICTURE,
     SCHEMA_VERSION,
     accuracy_table,
     comparison_table,
@@ -61,7 +62,8 @@ def versions_markdown(study: VersionsStudy) -> str:
         _INTRODUCTION.format(versions=versions, supplied=supplied),
         f"## {BARRED.capitalize()}, with a bar\n\n{sum(map(is_met, barred))} of {len(barred)} are within their bar.",
         _bar_table(barred),
-        "## Every figure of these versions\n\n" + comparison_table(scored.comparisons),
+        "## Every figure of these versions\n\n" + PICTURE.format(name="published_versions"),
+        comparison_table(scored.comparisons),
         "Errors are predicted less measured, in percent of measured; median and p95 without the sign.",
         accuracy_table("figure", accuracies(scored.comparisons, GROUPS["figure"])),
         "### What to know about them\n\n" + notes(scored.comparisons),
