@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from generator import library, source_text
 from generator.reference import PAGES
 from generator.surroundings import VARIABLES
+
+from anatomy.documents.whole import SECTIONS
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -18,6 +21,11 @@ REFERENCE = ROOT / "docs" / "reference"
 def test_a_page_is_what_the_code_says(name: str) -> None:
     shown = (REFERENCE / name).read_text(encoding="utf-8")
     assert shown == PAGES[name](), "`make reference` writes it anew"
+
+
+def test_the_sections_of_a_report_are_explained() -> None:
+    page = (ROOT / "docs" / "how-to" / "read-a-report.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \|", page, flags=re.M)) == dict(SECTIONS)
 
 
 def test_there_are_no_other_pages() -> None:
