@@ -9,7 +9,7 @@ OPTIMIZERS := .venv-optimizers
 # Modules are compiled when they are imported: most of what is installed never is, and compiling all takes half a minute.
 export PIP_NO_COMPILE = 1
 
-.PHONY: plan test check slow reports readme docs published optimizers coverage fuzz validate clean
+.PHONY: plan test check slow reports readme docs reference published optimizers coverage fuzz validate clean
 
 plan: $(STAMP)  ## the main job, offline: does Llama-3.1-8B QLoRA fit, and on what?
 	HF_HUB_OFFLINE=1 $(BIN)/anatomy plan meta-llama/Llama-3.1-8B --method qlora --r 64
@@ -34,6 +34,9 @@ readme: $(STAMP)  ## put the commands' real output into the README
 
 docs: $(STAMP)  ## the reference, and what commands print in docs/
 	cd docs && ../$(BIN)/python -m generator
+
+reference: $(STAMP)  ## the reference in docs/ alone, in seconds
+	cd docs && ../$(BIN)/python -m generator reference
 
 published: $(PUBLISHED)/.installed  ## rehearse published runs with the versions that were measured
 	$(PUBLISHED)/bin/python -m anatomy.validation.published --same-versions -o reports

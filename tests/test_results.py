@@ -60,6 +60,24 @@ def test_a_prompt_shows_one_line(results):
     assert repr(results["anatomy"]).endswith("106.82 K parameters, LlamaForCausalLM>")
 
 
+def test_what_results_are_made_of_is_short_too(made_plan, tiny_llama):
+    """A record of a real run has hundreds of thousands of entries: none of them is spelt out at a prompt."""
+    tree = anatomy.show(str(tiny_llama)).tree
+    for part in (made_plan.replay, made_plan.replay.timeline, tree, make_record().measurement):
+        assert len(repr(part)) < 3000
+    assert repr(made_plan.replay.timeline) == "<Timeline of 3 blocks, 5 entries, 3 phases>"
+    assert repr(tree.children[0]) == "<ModuleNode 'model': LlamaModel, 90,432 parameters>"
+
+
+def test_a_recipe_says_what_it_departs_in():
+    recipe = anatomy.Recipe(method="qlora", r=64, target_modules=("q_proj",), peft={"use_rslora": True})
+    assert repr(anatomy.Recipe()) == "Recipe()"
+    assert repr(recipe) == (
+        "Recipe(method='qlora', peft={'use_rslora': True}, r=64, target_modules=('q_proj',))"
+    )
+    assert eval(repr(recipe), {"Recipe": anatomy.Recipe}) == recipe
+
+
 def test_a_result_can_be_sent_to_another_process(results):
     """There nobody has imported the room that presents it."""
     for name, result in results.items():

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from anatomy.documents.charts import Chart
     from anatomy.planning.compare import Comparison
     from anatomy.planning.plan import Plan
+    from anatomy.profiling.record import Record
     from anatomy.validation.scores import Validation
 
 
@@ -26,12 +27,12 @@ def check_plot(path: str) -> None:
 
 
 def plot(
-    answer: "Plan | Comparison | Anatomy | Validation | Chart",
+    answer: "Plan | Comparison | Anatomy | Validation | Record | Chart",
     path: str,
 ) -> None:
     """Draw an answer: of a plan the step of its peak, of a comparison the peak of each run, of a model where its
-    parameters are, of a validation what was predicted against what was measured; or a chart that
-    `anatomy.documents.charts_of` made.
+    parameters are, of a validation what was predicted against what was measured, of a profiled run the same phase by
+    phase; or a chart that `anatomy.documents.charts_of` made.
 
     `path`: ends in .png, .svg or .pdf. Raises AnatomyError for any other ending, for a file that cannot be written, and
     where there is nothing to draw.

@@ -37,6 +37,9 @@ class ModuleNode:
     children: tuple["ModuleNode", ...]
     """Modules inside, in the model's order."""
 
+    def __repr__(self) -> str:
+        return f"<ModuleNode {self.path!r}: {self.kind or 'module'}, {self.parameters:,} parameters>"
+
     @property
     def name(self) -> str:
         """The last segment of the path."""

@@ -98,7 +98,9 @@ def _elsewhere(
 ) -> str:
     """The command that prints the same."""
     if model is None:
-        return "`anatomy models` lists models, `anatomy show MODEL` and `anatomy plan MODEL` print"
+        return (
+            "`anatomy models` lists models, `anatomy show MODEL` and `anatomy plan MODEL` print what it shows"
+        )
     if _is_run(model):
         return f"`{as_typed(('anatomy', 'profile', '--open', model))}` prints it"
     said = as_typed(

@@ -7,8 +7,8 @@ import click
 
 from anatomy.cli.completion import complete_model
 from anatomy.cli.config_options import check_model, config_from_flags, of_the_run
-from anatomy.cli.files import check_files
-from anatomy.cli.options import GroupedCommand, model_options, output_options
+from anatomy.cli.files import PLOT, check_files
+from anatomy.cli.options import GroupedCommand, model_options, output_options, plot_option
 from anatomy.cli.output import answer, chosen_format
 from anatomy.cli.progress import working
 from anatomy.cli.recipe_options import recipe_from_flags, recipe_options
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anatomy.profiling.record import Record
 
 _WITH_OPEN = frozenset(
-    {"model", "open_", "export", "export_predicted", "no_progress", "format_", "as_json", "output"}
+    {"model", "open_", "export", "export_predicted", "plot", "no_progress", "format_", "as_json", "output"}
 )
 """Parameters that mean something beside --open."""
 
@@ -50,6 +50,7 @@ _WITH_OPEN = frozenset(
     help="Also write the measured timeline for other tools: .pickle for pytorch.org/memory_viz, .json for Perfetto.",
 )
 @click.option("--export-predicted", metavar="FILE", help="The same of the predicted timeline.")
+@plot_option("the phases, measured beside predicted")
 @model_options
 @output_options
 def command(
@@ -62,6 +63,7 @@ def command(
     open_: str | None,
     export: str | None,
     export_predicted: str | None,
+    plot: str | None,
     overrides: tuple[str, ...],
     no_progress: bool,
     format_: Format | None,
@@ -78,8 +80,9 @@ def command(
     """
     ctx = click.get_current_context()
     form = chosen_format(format_, as_json, output)
-    files = {"-o": output, "--save": save, "--export": export, "--export-predicted": export_predicted}
-    check_files(ctx, files, exports=("--export", "--export-predicted"))
+    exports = {"--export": export, "--export-predicted": export_predicted}
+    files = {"-o": output, "--save": save, **exports, PLOT: plot}
+    check_files(ctx, files, exports=(*exports,))
     from anatomy.documents.profile import profile_document
     from anatomy.profiling import record as records
 
@@ -88,6 +91,7 @@ def command(
         record = records.load(Path(open_))
         _export(record, export, export_predicted)
         answer(profile_document(record), form, output)
+        _draw(record, plot)
         return
     config = config_from_flags(flags)
     check_model(model, config)
@@ -110,6 +114,7 @@ def command(
             records.save(record, Path(save))
     _export(record, export, export_predicted)
     answer(profile_document(record), form, output)
+    _draw(record, plot)
 
 
 def _export(record: "Record", measured: str | None, predicted: str | None) -> None:
@@ -122,6 +127,14 @@ def _export(record: "Record", measured: str | None, predicted: str | None) -> No
     ):
         if path is not None:
             api.export(replay(timeline), path)
+
+
+def _draw(record: "Record", path: str | None) -> None:
+    """Once the answer is out: a run without a phase to draw is an answer all the same."""
+    from anatomy import api
+
+    if path is not None:
+        api.plot(record, path)
 
 
 def _check_alone(ctx: click.Context, model: str | None) -> None:

@@ -3,7 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from anatomy.documents.charts import Accuracy, Bar, Breakdown, Chart, MemoryTimeline, Point, Tile, Treemap
+from anatomy.documents.charts import (
+    Accuracy,
+    Bar,
+    Breakdown,
+    Chart,
+    MemoryTimeline,
+    PhaseLevels,
+    Point,
+    Tile,
+    Treemap,
+)
 from anatomy.documents.document import named
 from anatomy.documents.scene import scene
 from anatomy.errors import AnatomyError
@@ -20,17 +30,19 @@ if TYPE_CHECKING:
     from anatomy.planning.compare import Comparison, Row
     from anatomy.planning.fit import Fit
     from anatomy.planning.plan import Plan
+    from anatomy.profiling.record import Record
     from anatomy.validation.scores import Validation
 
 COLUMNS = 320
 """Of a timeline, unless someone says otherwise."""
 
 
-def chart_of(answer: "Plan | Comparison | Anatomy | Validation | Chart") -> "Chart":
+def chart_of(answer: "Plan | Comparison | Anatomy | Validation | Record | Chart") -> "Chart":
     """The chart that shows an answer best; a chart itself as it is. Raises AnatomyError where there is nothing to draw."""
     from anatomy.architecture.anatomy import Anatomy
     from anatomy.planning.compare import Comparison
     from anatomy.planning.plan import Plan
+    from anatomy.profiling.record import Record
     from anatomy.validation.scores import Validation
 
     match answer:
@@ -45,6 +57,8 @@ def chart_of(answer: "Plan | Comparison | Anatomy | Validation | Chart") -> "Cha
             return treemap_of(answer)
         case Validation():
             return accuracy_of(answer)
+        case Record():
+            return phase_levels(answer)
         case _:
             return answer
 
@@ -218,6 +232,29 @@ def accuracy_of(validation: "Validation", metric: str = "peak allocated") -> Acc
             for score in validation.cells
             if score.not_scored or score.figure(metric) is None
         ),
+    )
+
+
+def phase_levels(record: "Record") -> PhaseLevels:
+    """The phases of loading, of the first step and of the last, measured and predicted.
+
+    Raises AnatomyError where no phase was finished; RehearsalError for a record with a damaged timeline.
+    """
+    from anatomy.documents.plan import run_line
+    from anatomy.validation.comparison import compare
+
+    comparison, run = compare(record), record.measurement
+    last = max((row.step for row in comparison.phases), default=0)
+    rows = tuple(row for row in comparison.phases if row.step in (0, 1, last))
+    if not rows:
+        raise AnatomyError(
+            "There is nothing to draw: no phase was measured to its end.",
+            hint="`--export` writes the timeline as far as it came",
+        )
+    return PhaseLevels(
+        title=f"{named(run.model.id, run.model.overrides)}: {run_line(run.recipe)}, measured on {run.machine.name}",
+        what="allocated" if comparison.unit == "allocator" else "requested",
+        rows=rows,
     )
 
 

@@ -71,6 +71,12 @@ class Replay:
     out_of_memory: OutOfMemory | None
     """Where the replay ended early, or None when it reached the end."""
 
+    def __repr__(self) -> str:
+        peaks = (
+            f"{self.peak_allocated_bytes:,} bytes allocated at most, {self.peak_reserved_bytes:,} reserved"
+        )
+        return f"<Replay of {self.timeline!r}: {peaks}{', out of memory' if self.out_of_memory else ''}>"
+
     @property
     def peak_allocated_bytes(self) -> int:
         """Highest `allocated`: torch.cuda.max_memory_allocated()."""

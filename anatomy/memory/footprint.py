@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
 
@@ -68,7 +68,7 @@ class Footprint:
     """When `peak_allocated_bytes` was first reached; None when nothing could be allocated at all."""
     reserved_instant: Instant | None
     """When `peak_reserved_bytes` was first reached."""
-    parts: tuple[Part, ...]
+    parts: tuple[Part, ...] = field(repr=False)
     """What is alive at `instant`, largest first; adds up to `peak_allocated_bytes`."""
     resting: Mapping[Phase, int]
     """Allocated bytes at the end of loading and of each phase of the last step (of its last micro-batch)."""

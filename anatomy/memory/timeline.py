@@ -102,6 +102,9 @@ class Timeline:
     environment: Mapping[str, Any] = field(default_factory=dict)
     """Versions, device, and whether this was rehearsed or measured."""
 
+    def __repr__(self) -> str:
+        return f"<Timeline of {len(self.blocks):,} blocks, {len(self.trace):,} entries, {len(self.marks):,} phases>"
+
     def events(self) -> Iterator[Event]:
         """The trace, spelled out one event at a time."""
         starts = [m.at for m in self.marks]

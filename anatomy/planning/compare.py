@@ -14,6 +14,7 @@ from anatomy.planning.settings import complete, settings_in_use
 from anatomy.planning.words import where
 from anatomy.result import Result
 from anatomy.training.recipe import Recipe
+from anatomy.units import format_bytes
 
 SCHEMA_VERSION = 1
 """Of `compare --json`. Keys may be added without changing it."""
@@ -39,6 +40,14 @@ class Row:
     """On the GPU that was asked for, else on the smallest that will do; None where there is none."""
     reason: str = ""
     """Why it cannot be run, or ''."""
+
+    def __repr__(self) -> str:
+        peak = (
+            ""
+            if self.footprint is None
+            else f", peak {format_bytes(self.footprint.peak_allocated_bytes)} allocated"
+        )
+        return f"<Row {self.label!r}: {self.verdict}{peak}>"
 
     @property
     def device_bytes(self) -> int | None:

@@ -40,10 +40,11 @@ def picture(chart: Chart, form: Form) -> bytes:
 
 
 def _drawings() -> "Mapping[type, Draw]":
-    from anatomy.documents.charts import Accuracy, Breakdown, MemoryTimeline, Treemap
+    from anatomy.documents.charts import Accuracy, Breakdown, MemoryTimeline, PhaseLevels, Treemap
     from anatomy.plots.accuracy import draw_accuracy
     from anatomy.plots.breakdown import draw_breakdown
     from anatomy.plots.icicle import draw_treemap
+    from anatomy.plots.phases import draw_phases
     from anatomy.plots.timeline import draw_timeline
 
     return {
@@ -51,4 +52,5 @@ def _drawings() -> "Mapping[type, Draw]":
         Breakdown: draw_breakdown,
         Treemap: draw_treemap,
         Accuracy: draw_accuracy,
+        PhaseLevels: draw_phases,
     }

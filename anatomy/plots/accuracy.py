@@ -14,6 +14,8 @@ from anatomy.render.palette import OKABE_ITO
 
 SIZE = (11, 5.4)
 """Inches."""
+AROUND = 1.6
+"""From the outermost figures to the edges, as factors: 1, 2 or 5 is always between the edges."""
 MARKERS = "osD^vPX*<>hp"
 """Of groups, so that they are told apart without colour."""
 NAMED = 3
@@ -36,7 +38,7 @@ def draw_accuracy(chart: Accuracy, figure: Figure) -> None:
         return
     sides = [side for p in points for side in (p.predicted_bytes, p.measured_bytes)]
     size, unit = unit_of(max(sides))
-    low, high = min(sides) / size / 1.25, max(sides) / size * 1.25
+    low, high = min(sides) / size / AROUND, max(sides) / size * AROUND
     left.plot([low, high], [low, high], color=FAINT, linewidth=0.8)
     _bands(chart, right, low, high)
     for axes in (left, right):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from anatomy.documents.charts import Accuracy, Breakdown, Chart, MemoryTimeline, Treemap
+from anatomy.documents.charts import Accuracy, Breakdown, Chart, MemoryTimeline, PhaseLevels, Treemap
 from anatomy.documents.document import (
     Bars,
     Block,
@@ -175,4 +175,5 @@ _WRITERS: dict[type[Block], Callable[[Any], Iterator[str]]] = {
     Breakdown: _chart,
     Treemap: _chart,
     Accuracy: _chart,
+    PhaseLevels: _chart,
 }

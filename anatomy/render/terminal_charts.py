@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from anatomy.documents.charts import Accuracy, Breakdown, Chart, MemoryTimeline, Treemap
+from anatomy.documents.charts import Accuracy, Breakdown, Chart, MemoryTimeline, PhaseLevels, Treemap
 from anatomy.render.lines import heading, prose
 from anatomy.render.style import Style
 from anatomy.render.timeline import timeline_lines
@@ -30,5 +30,6 @@ PAINTERS: dict[type, Callable[[Any, Style], Iterator[RenderableType]]] = {
     Breakdown: _in_words,
     Treemap: _in_words,
     Accuracy: _in_words,
+    PhaseLevels: _in_words,
 }
 """As `anatomy.render.terminal` has them for the other blocks."""

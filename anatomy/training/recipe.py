@@ -27,7 +27,7 @@ class Recipe:
     """What will be run. The defaults are the settings that people meet; the answer always states them."""
 
     method: str = "lora"
-    """What is trained: a name of `peft_types.METHODS`. `peft` and `qpeft` train what `peft_type` names."""
+    """What is trained. `peft` and `qpeft` train adapters of the type that `peft_type` names."""
     peft_type: str | None = None
     """The type of adapters of the methods `peft` and `qpeft`: a name of PEFT's `PeftType`."""
     peft: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -39,8 +39,8 @@ class Recipe:
     dropout: float = 0.0
     """Dropout in front of the adapters."""
     target_modules: str | tuple[str, ...] = ALL_LINEAR
-    """Which layers get adapters: 'all-linear', 'peft-default' (what PEFT's table names for the model's type), names
-    (a tuple), or a regular expression (a string)."""
+    """Which layers get adapters: 'all-linear', 'peft-default' (what PEFT's table names for the model's type), names, or
+    a regular expression for whole paths."""
     last_n: int = 2
     """Blocks that the method `last-n` trains, counted from the end; 0 for the head alone."""
     train_head: bool = True
@@ -74,8 +74,8 @@ class Recipe:
     optim_args: str | None = None
     """Settings of the optimizer as 'key=value,key=value', as in `TrainingArguments(optim_args=...)`."""
     optim_target_modules: str | tuple[str, ...] | None = None
-    """Modules whose gradients GaLore and APOLLO project: 'all-linear', a regular expression (a string), or parts of
-    names (a tuple), as in `TrainingArguments(optim_target_modules=...)`."""
+    """Modules whose gradients GaLore and APOLLO project: 'all-linear', a regular expression, or parts of names,
+    as in `TrainingArguments(optim_target_modules=...)`."""
     optimizer_in_backward: bool = False
     """Whether every parameter has an optimizer of its own, stepped as soon as its gradient is there, which then goes:
     torchtune's `optimizer_in_bwd`. No Trainer does it; it leaves nothing to clip or to accumulate."""
@@ -117,8 +117,8 @@ class Recipe:
     """What runs the recurrences of state space models and linear attention. installed: what transformers finds here;
     torch: its own functions; fused: the kernels of mamba-ssm and causal-conv1d, whether they are here or not."""
     loss: str = "stock"
-    """How the loss is computed, a name of `loss_kinds.LOSSES`. stock: the model's own; chunked: torchtune's; liger:
-    Liger's fused linear cross-entropy; cut: cut-cross-entropy; trl: the fused head of TRL's SFTTrainer."""
+    """How the loss is computed. stock: the model's own; chunked: torchtune's; liger: Liger's fused linear
+    cross-entropy; cut: cut-cross-entropy; trl: the fused head of TRL's SFTTrainer."""
     liger_kernels: bool = False
     """Whether norms, rotary embeddings and MLPs are Liger's. With loss liger, the Trainer's `use_liger_kernel`."""
     objective: Objective = "sft"
@@ -145,6 +145,11 @@ class Recipe:
         if isinstance(self.kbit_prepare, bool):  # as recipes were written before there was a choice
             object.__setattr__(self, "kbit_prepare", "peft" if self.kbit_prepare else "off")
         check(self)
+
+    def __repr__(self) -> str:
+        said = ((f.name, getattr(self, f.name)) for f in fields(self))
+        usual = {f.name: f.default for f in fields(self)} | {"peft": {}}
+        return f"Recipe({', '.join(f'{name}={value!r}' for name, value in said if value != usual[name])})"
 
     @property
     def trains_loaded(self) -> bool:

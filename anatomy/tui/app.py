@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import on
-from textual.app import App, ComposeResult, SystemCommand
+from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
@@ -24,15 +24,17 @@ from anatomy.tui.conversation import Conversation, ModelKnown, Process, RecordKn
 from anatomy.tui.desk import Desk, Run
 from anatomy.tui.exporting import Exporting
 from anatomy.tui.exports import Taken
+from anatomy.tui.frame import Frame
 from anatomy.tui.gpus.table import GpuTable
 from anatomy.tui.picker import Picker
 from anatomy.tui.recipe.form import RecipeForm
 from anatomy.tui.runs.found import FoundRuns
 from anatomy.tui.runs.view import RunsView
-from anatomy.tui.tree.targets import targeted, toggle
+from anatomy.tui.tree.targets import toggle
 from anatomy.tui.tree.widget import ModuleTree
-from anatomy.tui.views import VIEWS
+from anatomy.tui.views import VIEWS, pin
 
+NO_MODEL = "No model is open: O opens one."
 PAUSE = 0.25
 """Seconds without a further change after which a changed run is asked for."""
 
@@ -44,7 +46,7 @@ class Heard(Message):
     reply: Reply
 
 
-class BrowseApp(App[None]):
+class BrowseApp(Frame):
     """Walk through a model, change its recipe, see what it takes."""
 
     TITLE = "anatomy"
@@ -56,9 +58,6 @@ class BrowseApp(App[None]):
         Binding("X", "export", "Export"),
         Binding("O", "open", "Open", show=False),
         Binding("R", "again", "Ask again", show=False),
-        Binding("T", "theme", "Light or dark", show=False),
-        Binding("question_mark", "help", "Help", key_display="?", show=False),
-        Binding("q", "quit", "Quit", show=False),
     ]
 
     def __init__(
@@ -157,7 +156,7 @@ class BrowseApp(App[None]):
                     failure.message,
                     title="This model cannot be shown",
                     severity="error",
-                    timeout=20,
+                    timeout=10,
                     markup=False,
                 )
             case ModelKnown(value=anatomy):
@@ -189,14 +188,14 @@ class BrowseApp(App[None]):
         plan = None if self.desk.stale or self.desk.shown is None else self.desk.shown[1].plan
         recipe = self.desk.run.recipe
         try:
-            targets = toggle(
+            toggled = toggle(
                 message.tree.outline, message.row, recipe.target_modules, () if plan is None else plan.targets
             )
         except AnatomyError as error:
             self.notify(error.message, severity="warning", markup=False)
             return
-        message.tree.set_targets(targeted(message.tree.outline, targets))  # until there is an answer
-        self.change("target_modules", targets)
+        message.tree.set_targets(toggled.items)  # until there is an answer
+        self.change("target_modules", toggled.targets)
 
     @on(RecipeForm.Changed)
     def _changed(self, message: RecipeForm.Changed) -> None:
@@ -249,14 +248,14 @@ class BrowseApp(App[None]):
 
     def action_pin(self) -> None:
         """Keep the answer for comparison."""
-        if self.desk is not None:
-            pinned = not self.desk.stale and self.desk.pin()
-            self._show_pins()
-            self.notify("Pinned: 5 compares." if pinned else "There is nothing new to pin.")
+        self.notify(NO_MODEL if self.desk is None else pin(self.desk))
+        self._show_pins()
 
     def action_export(self) -> None:
         """Take something away."""
-        if self.desk is not None:
+        if self.desk is None:
+            self.notify(NO_MODEL)
+        else:
             planned = None if self.desk.stale or self.desk.shown is None else self.desk.shown[1]
             self.push_screen(Exporting(Taken(model=self.desk.model, run=self.desk.run, planned=planned)))
 
@@ -278,17 +277,6 @@ class BrowseApp(App[None]):
         if self.desk is not None:
             self.desk.forget(self.desk.run)
             self._settle()
-
-    def action_theme(self) -> None:
-        """From dark to light, and back."""
-        self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
-
-    def action_help(self) -> None:
-        """All keys."""
-        if self.screen.query("HelpPanel"):
-            self.action_hide_help_panel()
-        else:
-            self.action_show_help_panel()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the palette offers beside textual's own."""

@@ -42,7 +42,8 @@ class Body(Vertical):
     Body #main { height: 1fr; }
     Body #views { width: 1fr; height: 1fr; }
     Body #views > * { height: 1fr; }
-    Body #side { width: 46; height: 1fr; border-left: vkey $foreground 30%; }
+    Body #side { display: none; width: 46; height: 1fr; border-left: vkey $foreground 30%; }
+    .-wide Body #side { display: block; }
     Body #side > RecipeForm { height: 3fr; }
     Body #side > AnswerPanel { height: 2fr; border-top: solid $foreground 20%; }
     Body #model { layout: horizontal; }
@@ -53,13 +54,12 @@ class Body(Vertical):
     .-narrow Body #model > Details {
         width: 1fr; height: 2fr; border-left: none; border-top: solid $foreground 20%;
     }
-    .-narrow Body #side { display: none; }
     .-narrow Body.-recipe #side { display: block; width: 1fr; layout: horizontal; border-left: none; }
     .-narrow Body.-recipe #side > RecipeForm { width: 3fr; height: 1fr; }
     .-narrow Body.-recipe #side > AnswerPanel {
         width: 2fr; height: 1fr; border-top: none; border-left: vkey $foreground 30%;
     }
-    .-narrow Body.-recipe #views { display: none; }
+    .-narrow Body.-recipe #views, .-narrow Body.-recipe AnswerLine { display: none; }
     .-wide Body AnswerLine { display: none; }
     """
 

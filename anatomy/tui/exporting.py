@@ -7,11 +7,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from anatomy.errors import AnatomyError
+from anatomy.tui.dialog import Choices, Dialog
 from anatomy.tui.exports import EXPORTS, Export, Taken
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ SCREENSHOT = "anatomy.svg"
 """The file that is proposed for a picture of the screen."""
 
 
-class Exporting(ModalScreen[None]):
+class Exporting(Dialog[None]):
     """A list of things; then, for what goes into a file, its name."""
 
     DEFAULT_CSS = """
@@ -42,7 +42,7 @@ class Exporting(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Label("Take away")
-            yield OptionList(
+            yield Choices(
                 *(
                     Option(one.title, id=one.name, disabled=one.needs_answer and self._taken.planned is None)
                     for one in EXPORTS
@@ -54,6 +54,8 @@ class Exporting(ModalScreen[None]):
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:
+        if not self.is_current:
+            return
         self._export = next((one for one in EXPORTS if one.name == event.option_id), None)
         if self._export is not None and self._export.copied:
             self._copy(self._export)
@@ -73,10 +75,12 @@ class Exporting(ModalScreen[None]):
         app.copy_to_clipboard(text.strip())
         app.left.append(text)
         self.dismiss()
-        app.notify(text.strip(), title="Copied, and printed on leaving", markup=False)
+        app.notify(text.strip(), title="Copied, and printed on leaving", markup=False, timeout=4)
 
     @on(Input.Submitted, "#file")
     def _named(self, event: Input.Submitted) -> None:
+        if not self.is_current:
+            return
         path = Path(event.value.strip() or ".").expanduser()
         try:
             if self._export is None:

@@ -1,20 +1,26 @@
 """Which model? The catalog, the cache, this folder, or a name that is typed."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from anatomy.api import AtHand
+from anatomy.tui.dialog import Dialog, move
 
-_TITLES = {"run": "saved run", "folder": "this folder", "cache": "cache", "catalog": "catalog"}
+_TITLES = {
+    "typed": "as it is typed",
+    "run": "saved run",
+    "folder": "this folder",
+    "cache": "cache",
+    "catalog": "catalog",
+}
 
 
 def matching(found: Sequence[AtHand], typed: str) -> list[AtHand]:
@@ -23,23 +29,50 @@ def matching(found: Sequence[AtHand], typed: str) -> list[AtHand]:
     return [one for one in found if all(word in one.reference.lower() for word in words)]
 
 
-class Picker(ModalScreen[str | None]):
+class Offer(NamedTuple):
+    """A line of the list."""
+
+    kind: str
+    reference: str
+    note: str
+
+
+def offers(found: Sequence[AtHand], typed: str) -> list[Offer]:
+    """What was found with the typed words, and what is typed itself, the likeliest first.
+
+    A name or a path of its own stands first, a word that others have in them last.
+    """
+    typed = typed.strip()
+    close = [Offer(one.kind, one.reference, one.note) for one in matching(found, typed)]
+    exact = [one for one in close if one.reference == typed]
+    if not typed or exact:
+        return exact + [one for one in close if one not in exact]
+    own = [Offer("typed", typed, "")]
+    return own + close if "/" in typed else close + own
+
+
+class Picker(Dialog[str | None]):
     """Returns what was chosen or typed; None when it was closed."""
 
     DEFAULT_CSS = """
     Picker { align: center middle; }
     Picker > Vertical { width: 90%; max-width: 90; height: 80%; border: round $primary; background: $surface; padding: 0 1; }
+    Picker Input, Picker Input:focus { border: none; height: 1; padding: 0 1; margin: 0 0 1 0; background: $boost; }
     Picker OptionList, Picker OptionList:focus { height: 1fr; border: none; }
     Picker Label { color: $text-muted; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "close", "close"),
-        Binding("down", "down", "list", show=False),
+        Binding("escape", "close", "Close"),
+        Binding("down,ctrl+n", "move(1)", "Down", show=False, priority=True),
+        Binding("up,ctrl+p", "move(-1)", "Up", show=False, priority=True),
+        Binding("pagedown,ctrl+d", "move(10)", "Page down", show=False, priority=True),
+        Binding("pageup,ctrl+u", "move(-10)", "Page up", show=False, priority=True),
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self.found: tuple[AtHand, ...] = ()
+        self._offered: list[Offer] = []
 
     def compose(self) -> ComposeResult:
         with Vertical():
@@ -47,10 +80,11 @@ class Picker(ModalScreen[str | None]):
                 placeholder="hub id, folder, config.json, *.gguf, *.safetensors or a saved run", id="typed"
             )
             yield OptionList(id="found")
-            yield Label("enter opens what is marked, or else what is typed; esc closes")
+            yield Label("↑↓ choose, enter opens what is marked; esc closes")
 
     def on_mount(self) -> None:
         self.query_one("#found", OptionList).loading = True
+        self.query_one("#typed").focus()
         self._look()
 
     @work(thread=True, exclusive=True)
@@ -68,10 +102,14 @@ class Picker(ModalScreen[str | None]):
 
     def _list(self, typed: str) -> None:
         options = self.query_one("#found", OptionList)
-        options.clear_options()
-        for one in matching(self.found, typed):
-            line = Text.assemble(one.reference, "  ", (f"{_TITLES[one.kind]}  {one.note}", "dim"))
-            options.add_option(Option(line, id=f"{one.kind}:{one.reference}"))
+        self._offered = offers(self.found, typed)
+        options.set_options([self._line(one) for one in self._offered])
+        options.highlighted = 0 if typed.strip() and self._offered else None
+
+    @staticmethod
+    def _line(one: Offer) -> Option:
+        text = Text.assemble(one.reference, "  ", (f"{_TITLES[one.kind]}  {one.note}", "dim"))
+        return Option(text, id=f"{one.kind}:{one.reference}")
 
     @on(Input.Changed, "#typed")
     def _typing(self, event: Input.Changed) -> None:
@@ -79,21 +117,20 @@ class Picker(ModalScreen[str | None]):
 
     @on(Input.Submitted, "#typed")
     def _typed(self, event: Input.Submitted) -> None:
-        """What is typed: a name of its own, unless it is part of exactly one that was found."""
-        typed = event.value.strip()
-        close = matching(self.found, typed)
-        exact = any(one.reference == typed for one in close)
-        if typed:
-            self.dismiss(close[0].reference if len(close) == 1 and not exact and "/" not in typed else typed)
+        """What is marked; before anything is listed, what is typed."""
+        marked = self.query_one("#found", OptionList).highlighted
+        if marked is not None:
+            self.dismiss(self._offered[marked].reference)
+        elif event.value.strip():
+            self.dismiss(event.value.strip())
 
     @on(OptionList.OptionSelected, "#found")
     def _chosen(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss((event.option_id or "").partition(":")[2])
+        self.dismiss(self._offered[event.option_index].reference)
 
-    def action_down(self) -> None:
-        """From the line to the list."""
-        if self.focused is not None and self.focused.id == "typed":
-            self.query_one("#found").focus()
+    def action_move(self, by: int) -> None:
+        """Another line; the keys stay in the text."""
+        move(self.query_one("#found", OptionList), by)
 
     def action_close(self) -> None:
         """Choose nothing."""

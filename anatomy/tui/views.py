@@ -31,8 +31,9 @@ def menu(current: str) -> Content:
 
 
 def headline(desk: Desk, doing: str) -> str:
-    """The model and the run in a line, and what is being done."""
-    run = run_line(desk.run.recipe)
+    """The model and the run in a line, as it is planned once it is, and what is being done."""
+    ran = desk.run.recipe if desk.stale or desk.shown is None else desk.shown[1].plan.recipe
+    run = run_line(ran)
     on = f" on {desk.run.gpu}" if desk.run.gpu else ""
     said = f"   … {doing}" if doing else ""
     return f"{desk.model.reference}: {run}{on}{said}"
@@ -59,3 +60,10 @@ def answer_of(desk: Desk, doing: str) -> tuple[Plan | None, str, tuple[str, str]
     fit = desk.beforehand()
     known = "" if fit is None else f"{fit.gpu}: {fit.verdict}, by the kernels of {desk.everywhere_on()}; "
     return plan, known + (doing or "waiting"), None
+
+
+def pin(desk: Desk) -> str:
+    """Keep the answer on screen for comparison, and say so; or why there is none to keep."""
+    if desk.stale:
+        return "There is no answer to pin yet." if desk.failure is None else "This run has no answer to pin."
+    return "Pinned. Key 5 compares what is pinned." if desk.pin() else "This answer is pinned already."

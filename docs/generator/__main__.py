@@ -1,5 +1,6 @@
-"""Write what these pages have from the code: `python -m generator` in this folder, or `make docs`."""
+"""Write what these pages have from the code: `make docs`, or in seconds `make reference` for the reference alone."""
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,12 @@ from generator.terminal import SHOTS, drawn
 DOCS = Path(__file__).parents[1]
 
 
-def main() -> None:
-    """The reference, the pictures of the terminal, and then the answers that the other pages show."""
+def main(only: str | None) -> None:
+    """The reference, and unless that is all that is wanted, the terminal's pictures and the answers in the other pages."""
     for name, page in PAGES.items():
         _write(DOCS / "reference" / name, page())
+    if only == "reference":
+        return
     for name, shot in SHOTS.items():
         _write(DOCS / "pictures" / name, drawn(shot))
     with tempfile.TemporaryDirectory() as folder:
@@ -38,4 +41,4 @@ def _write(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1] if len(sys.argv) > 1 else None)

@@ -38,7 +38,7 @@ def page() -> str:
     return joined(
         NOTICE,
         "# The library",
-        plain(prose(inspect.getdoc(anatomy).partition("\n\n")[0])),
+        plain(prose((anatomy.__doc__ or "").partition("\n\n")[0])),
         EXAMPLE,
         "Keyword arguments are named as the flags of the [command line](commands.md); settings of a [recipe](recipe.md) are "
         "keyword arguments too. Sizes are integers of bytes (`_bytes`), counts are integers of parameters or tokens. "

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-NOTICE = "<!-- Written by `make docs` from the code: change it there. -->\n"
+NOTICE = "<!-- Written by `make reference` from the code: change it there. -->\n"
 """The first line of a page that nobody edits."""
 
 

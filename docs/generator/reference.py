@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from generator import commands, library, surroundings, training
+from generator import answers, commands, library, surroundings, training
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "commands.md": commands.page,
@@ -13,6 +13,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "gpus.md": surroundings.gpus,
     "files.md": surroundings.files,
     "environment.md": surroundings.environment,
+    "json.md": answers.page,
     "library.md": library.page,
 }
 """File -> what writes it."""

@@ -29,7 +29,7 @@ def gpus() -> str:
         "Device memory outside torch's allocator, in MiB. Nobody specifies it: these are assumptions.",
         table(("capability", "assumed:", "least:", "most:", "source"), _contexts()),
         "## To add one",
-        "A `[[gpu]]` in `anatomy/hardware/gpus.toml`, with where its memory figure was published, then `make docs`.",
+        "A `[[gpu]]` in `anatomy/hardware/gpus.toml`, with where its memory figure was published, then `make reference`.",
     )
 
 

@@ -83,7 +83,7 @@ def test_a_validations_picture_has_its_cells(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [("plan", "MODEL"), ("compare", "MODEL"), ("show", "MODEL"), ("validate", "--from", "FOLDER")], ids=lambda c: c[0]
+    "command", [("plan", "MODEL"), ("compare", "MODEL"), ("show", "MODEL"), ("validate", "--from", "FOLDER"), ("profile", "MODEL")], ids=lambda c: c[0]
 )  # fmt: skip
 @pytest.mark.parametrize(
     ("name", "said"),
@@ -96,7 +96,7 @@ def test_a_validations_picture_has_its_cells(run, tmp_path):
 def test_bad_files_are_refused_in_a_sentence_before_any_work(
     run, monkeypatch, tiny_llama, tmp_path, command, name, said
 ):
-    for verb in ("plan", "compare", "show", "validate_records"):
+    for verb in ("plan", "compare", "show", "validate_records", "profile"):
         monkeypatch.setattr(api, verb, lambda *_, **__: pytest.fail("work was done"))
     places = {"MODEL": tiny_llama, "FOLDER": tmp_path}
     code, out, err = run(*(places.get(arg, arg) for arg in command), "--plot", tmp_path / name)

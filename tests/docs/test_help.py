@@ -24,8 +24,8 @@ def examples(name: str) -> list[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_help_begins_with_examples(name: str) -> None:
     ctx = click.Context(command(name), info_name=f"anatomy {name}")
-    _, _, *lines = command(name).get_help(ctx).splitlines()
-    assert lines[0].strip().startswith(("anatomy " + name, f'eval "$(anatomy {name}'))
+    _, _, after_usage = command(name).get_help(ctx).partition("\n\n")
+    assert after_usage.strip().startswith(("anatomy " + name, f'eval "$(anatomy {name}'))
     said = sections_of_help(command(name).help or "")[1]
     assert said.endswith("."), "a sentence follows"
 

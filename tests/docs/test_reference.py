@@ -1,7 +1,8 @@
-"""The reference is what the code says now; `make docs` writes it anew."""
+"""The reference is what the code says now; `make reference` writes it anew."""
 
 import ast
 import dataclasses
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from generator import library, source_text
 from generator.reference import PAGES
 from generator.surroundings import VARIABLES
 
+from anatomy.documents.whole import SECTIONS
+
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 
@@ -17,7 +20,12 @@ REFERENCE = ROOT / "docs" / "reference"
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_what_the_code_says(name: str) -> None:
     shown = (REFERENCE / name).read_text(encoding="utf-8")
-    assert shown == PAGES[name](), "`make docs` writes it anew"
+    assert shown == PAGES[name](), "`make reference` writes it anew"
+
+
+def test_the_sections_of_a_report_are_explained() -> None:
+    page = (ROOT / "docs" / "how-to" / "read-a-report.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \|", page, flags=re.M)) == dict(SECTIONS)
 
 
 def test_there_are_no_other_pages() -> None:

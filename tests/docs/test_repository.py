@@ -23,7 +23,7 @@ def name_of(path: Path) -> str:
 @pytest.mark.parametrize("path", MARKDOWN, ids=name_of)
 def test_links_lead_somewhere(path: Path) -> None:
     page = re.sub(r"`[^`\n]*`", "", without_fences(path.read_text(encoding="utf-8")))
-    for link in re.findall(r"\]\(([^)\s]+)\)", page):
+    for link in re.findall(r"\]\(<?([^)>\s]+)>?\)", page):
         if re.match(r"[a-z]+:", link):
             continue
         file, _, fragment = link.partition("#")

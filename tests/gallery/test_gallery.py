@@ -26,11 +26,11 @@ ROOT = Path(__file__).parents[2]
 REPORTS = ROOT / "reports"
 MODELS = REPORTS / "models"
 INDEX = (REPORTS / "README.md").read_text(encoding="utf-8")
-QUICK = {"gpt2", "bert-base-uncased", "t5-base", "whisper-small", "gpt-oss-20b"}
-"""Models that are written anew in every run: of every kind one, and of those with experts the smallest."""
+QUICK = {"gpt2", "bert-base-uncased", "whisper-small", "gpt-oss-20b"}
+"""Models that are written anew in every run: a decoder, an encoder, one with both, and one with experts."""
 LINK = re.compile(r"\[([^\]]+)\]\(<?([^)>]+)>?\)")
 FORBIDDEN = re.compile(
-    r"20\d\d-\d\d|\d\d:\d\d:\d\d|(?<![\w.])/(?:home|root|tmp|usr|work|Users|mnt)/|[A-Z]:\\|\+cpu|\+cu\d"
+    r"20\d\d-\d\d|\d\d:\d\d:\d\d|(?<![\w.])/(?:home|root|tmp|usr|opt|var|Users|mnt)/|[A-Z]:\\|\+cpu|\+cu\d"
 )
 """Dates, times, folders and builds: what another machine, or another day, would write differently."""
 PINNED = dict(

@@ -96,7 +96,7 @@ def errors(name: str, answer: Any) -> list[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_files_are_what_the_types_make(name):
     """`python -m anatomy.schemas` writes them anew."""
-    assert published(name) == SCHEMAS[name]()
+    assert published(name) == SCHEMAS[name](), "run python -m anatomy.schemas"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,8 +8,9 @@ from made_records import make_record
 from textual.widgets import Input, OptionList
 
 from anatomy import api
+from anatomy.api import AtHand
 from anatomy.profiling.record import save
-from anatomy.tui.picker import Picker
+from anatomy.tui.picker import Picker, offers
 from anatomy.tui.runs.view import RunsView
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -43,7 +44,7 @@ def test_a_folder_is_opened():
         await listed(session)
         await session.type("other")
         assert session.app.screen.query_one(OptionList).option_count >= 1
-        await session.press("down", "home", "enter")
+        await session.press("enter")
         assert not isinstance(session.app.screen, Picker)
         assert session.title().startswith(f"{OTHER}: ")
         assert "LlamaForCausalLM" in session.text()
@@ -83,7 +84,7 @@ def test_a_catalog_model_is_asked_for_by_its_id():
         options = session.app.screen.query_one(OptionList)
         references = [option.id.partition(":")[2] for option in options.options]
         assert all("llama-3.1-8b" in reference.lower() for reference in references)
-        await session.press("down", "home", "enter")
+        await session.press("enter")
         assert [request.model.reference for request in session.behind.asked] == [references[0]] * 2
 
     browsed(script, model=None)
@@ -140,5 +141,42 @@ def test_empty_enter_chooses_nothing():
         await listed(session)
         await session.press("enter")
         assert isinstance(session.app.screen, Picker)
+
+    browsed(script, model=None)
+
+
+FOUND = (
+    AtHand(kind="folder", reference="./tiny", note="config.json"),
+    AtHand(kind="catalog", reference="org/tiny-base", note="1 M parameters"),
+    AtHand(kind="catalog", reference="org/tiny", note="1 M parameters"),
+)
+
+
+@pytest.mark.parametrize(
+    ("typed", "references"),
+    [
+        ("", ["./tiny", "org/tiny-base", "org/tiny"]),
+        ("base", ["org/tiny-base", "base"]),
+        ("org/tiny", ["org/tiny", "org/tiny-base"]),
+        ("org/ti", ["org/ti", "org/tiny-base", "org/tiny"]),
+        ("elsewhere", ["elsewhere"]),
+    ],
+)
+def test_the_likeliest_is_offered_first(typed: str, references: list[str]):
+    """A name of its own is never taken for one that it is a part of."""
+    assert [offer.reference for offer in offers(FOUND, typed)] == references
+
+
+def test_arrows_choose_while_the_keys_stay_in_the_text():
+    async def script(session: Session) -> None:
+        options = await listed(session)
+        assert options.highlighted is None
+        await session.press("down", "down", "up")
+        assert options.highlighted == 0
+        assert isinstance(session.app.focused, Input)
+        await session.type("llama")
+        assert options.highlighted == 0
+        await session.press("up")
+        assert options.highlighted == options.option_count - 1, "round the end"
 
     browsed(script, model=None)

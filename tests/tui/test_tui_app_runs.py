@@ -278,6 +278,8 @@ def test_pinned_compared_moved_recalled_and_removed():
         assert [pin.run for pin in session.desk.pins] == [first]
         await session.press("x")
         assert session.desk.pins == []
+        session.app.clear_notifications()
+        await session.settle()
         assert "Nothing is pinned yet" in session.text()
         await session.press("x", "enter", "b", "less_than_sign")
 
@@ -290,7 +292,7 @@ def test_what_is_stale_is_not_pinned():
         await choose(session, "seq_len", "right")
         await session.press("P")
         assert session.desk.pins == []
-        assert session.notified() == ["There is nothing new to pin."]
+        assert session.notified() == ["There is no answer to pin yet."]
 
     browsed(script)
 

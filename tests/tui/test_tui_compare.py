@@ -11,7 +11,7 @@ from anatomy.memory.allocator import replay
 from anatomy.memory.timeline import Category, Timeline
 from anatomy.planning.plan import Plan, place
 from anatomy.tui.compare.rows import ComparedRow, Pin, comparison_rows
-from anatomy.tui.compare.view import BASE, LEAST, Columns, CompareView
+from anatomy.tui.compare.view import BASE, SMALLEST, Columns, CompareView
 
 MIB = 1 << 20
 
@@ -129,7 +129,7 @@ def test_keys(pins: tuple[Pin, ...]):
             view.show(pins[:1])
             assert (view.base, view.index) == (0, 0)
             cells = [str(cell) for cell in table.get_column_at(1)]
-            assert not any(LEAST in cell for cell in cells)
+            assert not any(SMALLEST in cell for cell in cells)
             view.show(pins)
             await pilot.press("G")
             assert table.scroll_y == table.max_scroll_y > 0
@@ -137,3 +137,35 @@ def test_keys(pins: tuple[Pin, ...]):
             assert table.scroll_y == 0
 
     asyncio.run(go())
+
+
+@pytest.mark.parametrize("width", [80, 114])
+def test_numbers_of_two_pins_are_seen_beside_their_labels(pins: tuple[Pin, ...], width: int):
+    long = tuple(
+        replace(pin, name=f"{pin.name}: lora r 8, bf16, 1 × 2,048 tokens on A100 80GB SXM") for pin in pins
+    )
+
+    async def go() -> None:
+        host = Host()
+        async with host.run_test(size=(width, 40)) as pilot:
+            view = host.query_one(CompareView)
+            for shown in (long[:1], long[:2]):
+                view.show(shown)
+                await pilot.pause()
+                assert _line(host, "peak allocated").count("MiB") >= len(shown)
+            assert "160.00 MiB (0 B)" in _line(host, "peak allocated")
+            assert view.query_one(Columns).max_scroll_x == 0
+            await pilot.resize_terminal(width + 40, 40)
+            await pilot.pause()
+            assert "160.00 MiB (0 B)" in _line(host, "peak allocated"), (
+                "its label is there after a resize, too"
+            )
+
+    asyncio.run(go())
+
+
+def _line(host: App[None], label: str) -> str:
+    """The line of the screen that begins with a label."""
+    screen = host.screen
+    lines = ["".join(s.text for s in line) for line in screen._compositor.render_strips(screen.size)]
+    return next(line for line in lines if line.strip().startswith(label))

@@ -13,6 +13,7 @@ from textual.widgets import Button, Static
 from anatomy.planning.plan import Plan
 from anatomy.training.recipe import Recipe
 from anatomy.tui.recipe.answer import AnswerLine, AnswerPanel
+from anatomy.tui.recipe.editor import Editor
 from anatomy.tui.recipe.form import RecipeForm
 from anatomy.tui.recipe.pick import PickList
 from anatomy.tui.recipe.values import SEVERAL
@@ -40,6 +41,10 @@ class Host(App[None]):
 
     def text(self) -> str:
         return "\n".join(str(line.render()) for line in self.form.query(Static) if line.display)
+
+    def words(self) -> str:
+        """The same, wherever lines end."""
+        return " ".join(self.text().split())
 
 
 def driven(
@@ -83,7 +88,7 @@ def test_numbers_are_typed():
         await pilot.press("enter", "5", "escape")
         assert len(host.heard) == 2
         await pilot.press("enter", "7", "x", "enter")
-        assert "sequence is a whole number, which '7x' is not." in host.text()
+        assert "sequence is a whole number, which '7x' is not." in host.words()
         await pilot.press("enter", "ctrl+u", "enter")
         assert host.heard[-1] == ("seq_len", None)
         assert host.focused is host.form
@@ -114,9 +119,9 @@ def test_several_gpus_are_answered_by_a_sentence():
     async def script(host: Host, pilot: Pilot[None]) -> None:
         host.form.go_to("devices")
         await pilot.press("right")
-        assert SEVERAL in host.text()
+        assert SEVERAL in host.words()
         await pilot.press("enter", "8", "enter")
-        assert SEVERAL in host.text()
+        assert SEVERAL in host.words()
         await pilot.press("backspace")
         assert SEVERAL not in host.text()
         assert host.heard == []
@@ -218,3 +223,27 @@ def test_the_panel_and_the_line_show_the_same_plan(made_plan: Plan):
             assert str(panel.query_one(Static).render()).startswith("✗ It does not run.")
 
     asyncio.run(go())
+
+
+def test_what_is_typed_is_seen_on_the_last_line_too():
+    async def script(host: Host, pilot: Pilot[None]) -> None:
+        await pilot.press("m", "G", "enter")
+        await pilot.pause()
+        editor, about = host.form.query_one(Editor), host.form.query_one("#about")
+        assert host.focused is editor
+        assert editor.region.area > 0
+        assert editor.region.bottom <= about.region.y, "not behind what the setting means"
+
+    driven(script)
+
+
+def test_a_refusal_is_set_in_under_its_field():
+    async def script(host: Host, pilot: Pilot[None]) -> None:
+        host.form.refuse("r", "r is 0, but must be at least 1, as everybody who has heard of ranks knows.")
+        await pilot.pause()
+        said = host.text().splitlines()
+        start = next(at for at, line in enumerate(said) if line.startswith("  ! r is 0"))
+        assert said[start + 1].startswith("    ")
+        assert max(map(len, said[start : start + 2])) <= 38
+
+    driven(script)

@@ -140,10 +140,35 @@ def test_an_old_answer_says_that_it_is_old(made_plan: Plan):
     waiting = Answer(plan=made_plan, progress="rehearsing the training step")
     assert waiting.stale
     assert "⟳ rehearsing the training step" in panel_text(waiting, 60).plain
-    assert "below: lora r 8" in line_text(waiting, 80).plain
+    assert "below, the answer before: lora r 8" in line_text(waiting, 80).plain
     failed = Answer(plan=made_plan, failure=("It does not run.", "try another"))
     assert failed.stale
     assert "✗ It does not run.\nhint: try another" in panel_text(failed, 60).plain
     assert not Answer(plan=made_plan).stale
     assert all(len(line) <= 40 for line in line_text(failed, 40).plain.splitlines())
     assert panel_text(Answer(), 40).plain == "No answer yet."
+
+
+def test_at_80_columns_no_line_of_the_answer_is_broken(made_plan: Plan):
+    said = panel_text(Answer(plan=made_plan), 28).plain
+    parts = [line for line in said.splitlines() if line.endswith("iB") or "total" in line]
+    assert all(len(line) <= 28 for line in said.splitlines() if line[:1].isalpha() and line[1:2] == " "), said
+    assert len(parts) >= len(made_plan.footprint.by_category)
+    figures = said[said.index("peak allocated") : said.index("The peak is")]
+    assert all(len(line) <= 28 for line in figures.splitlines())
+    assert made_plan.device in " ".join(figures.split()), "whose context it is"
+    assert f"on {made_plan.device} " in line_text(Answer(plan=made_plan), 80).plain
+
+
+def test_a_failure_has_its_sentence_and_its_hint_on_two_lines():
+    failed = Answer(failure=("It is not there and this is a long sentence about it.", "look elsewhere"))
+    assert line_text(failed, 40).plain.splitlines() == [
+        "✗ It is not there and this is a long se…",
+        "hint: look elsewhere",
+    ]
+
+
+def test_no_field_speaks_of_this_projects_insides():
+    for field in all_fields():
+        for inside in ("METHODS", "LOSSES", "peft_types", "loss_kinds", "tuple", "anatomy"):
+            assert inside not in field.about, field.name

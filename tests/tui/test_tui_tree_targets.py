@@ -92,9 +92,10 @@ def test_every_row_toggled_adapts_what_it_stands_for(family: tuple[Any, Outline]
         meant = paths(outline, outline.modules_of(row))
         if not meant <= before or meant == before:
             continue
-        without = toggle(outline, row, everything)
+        without = toggle(outline, row, everything).targets
         assert adapted(model, list(without)) == before - meant
-        assert adapted(model, list(toggle(outline, row, without))) == before
+        assert {outline.paths[i] for i in toggle(outline, row, everything).items} == before - meant
+        assert adapted(model, list(toggle(outline, row, without).targets)) == before
 
 
 def test_one_layer_alone(family: tuple[Any, Outline]):
@@ -109,9 +110,9 @@ def test_one_layer_alone(family: tuple[Any, Outline]):
     assert row.times == 1
     everything = shortest(outline, targeted(outline, "all-linear", names_of(adapted(model, "all-linear"))))
     before = adapted(model, list(everything))
-    without = toggle(outline, row, everything)
+    without = toggle(outline, row, everything).targets
     assert adapted(model, list(without)) == before - {row.path}
-    assert adapted(model, list(toggle(outline, row, without))) == before
+    assert adapted(model, list(toggle(outline, row, without).targets)) == before
     alone = shortest(outline, [item])
     assert adapted(model, list(alone)) == {row.path}
     assert len(alone) == 1
@@ -134,26 +135,29 @@ def test_a_regular_expression(family: tuple[Any, Outline]):
 def test_a_folded_row_becomes_a_name():
     view = View(outlined())
     row = view.row(view.outline.modules["model.layers.0.self_attn.q_proj"])
-    assert toggle(view.outline, row, ("v_proj",)) == ("q_proj", "v_proj")
-    assert toggle(view.outline, row, ("q_proj", "v_proj")) == ("v_proj",)
+    assert toggle(view.outline, row, ("v_proj",)).targets == ("q_proj", "v_proj")
+    assert toggle(view.outline, row, ("q_proj", "v_proj")).targets == ("v_proj",)
 
 
 def test_all_linear_before_a_plan_leaves_the_head_out():
     view = View(outlined())
     row = view.row(view.outline.modules["model.layers.0.self_attn.q_proj"])
-    assert toggle(view.outline, row, "all-linear", ("q_proj", "v_proj", "up_proj")) == ("v_proj", "up_proj")
+    assert toggle(view.outline, row, "all-linear", ("q_proj", "v_proj", "up_proj")).targets == (
+        "v_proj",
+        "up_proj",
+    )
 
 
 def test_one_layer_of_four():
     view = View(outlined())
     view.set_fold(view.outline.modules["model.layers"], Fold.SPLIT)
     row = view.row(view.outline.modules["model.layers.2.self_attn.q_proj"])
-    assert toggle(view.outline, row, ("q_proj",)) == (
+    assert toggle(view.outline, row, ("q_proj",)).targets == (
         "layers.0.self_attn.q_proj",
         "layers.1.self_attn.q_proj",
         "layers.3.self_attn.q_proj",
     )
-    assert toggle(view.outline, row, ("v_proj",)) == ("v_proj", "layers.2.self_attn.q_proj")
+    assert toggle(view.outline, row, ("v_proj",)).targets == ("v_proj", "layers.2.self_attn.q_proj")
 
 
 def test_the_order_is_the_models():

@@ -202,10 +202,19 @@ def test_marks_are_words_too():
 def test_the_heaviest_come_first():
     view = View(outlined())
     heavy = paths(view, view.heaviest())
-    assert heavy[0] == "model.embed_tokens"
-    assert heavy[1] == "model.layers.0-3.mlp.up_proj"
+    assert heavy[:2] == ["model.layers.0-3.mlp.up_proj", "model.embed_tokens"]
     view.set_fold(view.outline.modules["model.layers"], Fold.SPLIT)
     assert paths(view, view.heaviest())[1:3] == ["model.layers.0.mlp.up_proj", "model.layers.1.mlp.up_proj"]
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_the_heaviest_are_so_by_what_their_rows_say(split: bool):
+    view = View(outlined())
+    if split:
+        view.unfold_all()
+    said = [view.row(item).parameters for item in view.heaviest()]
+    assert said == sorted(said, reverse=True)
+    assert sum(said) == view.outline.total(0), "all that the model has, each once"
 
 
 def test_folding_leaves_the_cursor_on_what_holds_it():

@@ -165,9 +165,9 @@ def test_sorting_keeps_the_cursor():
 
 
 def test_heaviest_and_the_next():
-    assert after("H")[0] == "model.embed_tokens"
-    assert after("H", "H")[0] == f"{LAYERS}.mlp.up_proj"
-    assert after("H", "H", "g", "H")[0] == "model.embed_tokens"
+    assert after("H")[0] == f"{LAYERS}.mlp.up_proj"
+    assert after("H", "H")[0] == "model.embed_tokens"
+    assert after("H", "H", "g", "H")[0] == f"{LAYERS}.mlp.up_proj"
 
 
 def test_search_as_you_type_enter_and_next():
@@ -214,6 +214,36 @@ def test_filtering():
     assert after("f", *"mlp", "enter")[1] == ["MadeForCausalLM", "model", "layers.0-3", "mlp"]
     assert after("f", *"mlp", "escape")[1] == FIRST
     assert after("f", *"mlp", "enter", "f", "backspace", "backspace", "backspace", "enter")[1] == FIRST
+
+
+def test_a_filter_stays_in_sight_until_escape_takes_it_back():
+    async def script(app: Host, pilot: Pilot[Any]) -> None:
+        await pilot.press("f", *"mlp", "enter")
+        await pilot.pause()
+        assert "filter mlp (esc shows all)" in app.lines()[-1]
+        assert app.focused is app.tree
+        await pilot.press("slash", *"up_proj", "enter")
+        await pilot.pause()
+        assert "filter mlp" in app.lines()[-1], "a search within it leaves it"
+        await pilot.press("escape")
+        await pilot.pause()
+        assert not app.query_one(SearchBar).display
+        assert [app.tree.view.row(item).label for item in app.tree.rows].count("embed_tokens") == 1
+
+    drive(script)
+
+
+def test_an_arrow_says_that_siblings_are_by_size():
+    async def script(app: Host, pilot: Pilot[Any]) -> None:
+        before = app.tree.header()
+        assert " params" in before
+        await pilot.press("s")
+        assert "↓params" in app.tree.header()
+        assert len(app.tree.header()) == len(before)
+        await pilot.press("s")
+        assert app.tree.header() == before
+
+    drive(script)
 
 
 def test_a_search_for_what_a_filter_hides_ends_the_filter():
@@ -416,6 +446,6 @@ def test_short_texts():
     assert shorten("short", 9) == "short"
     assert cell_len(shorten("模型模型模型", 7)) <= 7
     assert printable("a\x1bb") == "a�b"
-    assert percent(1, 10**6) == "<0.01 %"
+    assert percent(1, 10**6) == "< 0.01 %"
     assert percent(0, 5) == "0 %"
     assert percent(1, 4) == "25.00 %"

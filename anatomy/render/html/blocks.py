@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
-from anatomy.documents.charts import Accuracy, Breakdown, MemoryTimeline, Treemap
+from anatomy.documents.charts import Accuracy, Breakdown, Chart, MemoryTimeline, PhaseLevels, Treemap
 from anatomy.documents.document import (
     Bars,
     Block,
@@ -26,6 +26,7 @@ from anatomy.documents.sections import slug
 from anatomy.render.html.charts import accuracy, breakdown
 from anatomy.render.html.icicle import icicle
 from anatomy.render.html.markup import Markup, element
+from anatomy.render.html.phases import phases
 from anatomy.render.html.placed import Placed
 from anatomy.render.html.tables import Cell, Grid, grid
 from anatomy.render.html.timeline import timeline
@@ -55,6 +56,7 @@ class Writer:
             Treemap: lambda block: icicle(block, self.id("icicle"), placed),
             Breakdown: lambda block: breakdown(block, self.id("breakdown")),
             Accuracy: lambda block: accuracy(block, self.id("accuracy")),
+            PhaseLevels: lambda block: phases(block, self.id("phases")),
         }
 
     def id(self, name: str) -> str:
@@ -80,7 +82,7 @@ class Writer:
     def _blocks(self, section: Section) -> Iterator[Markup]:
         for block in section.blocks:
             title = getattr(block, "title", "")
-            headed = not isinstance(block, (MemoryTimeline, Treemap, Breakdown, Accuracy, Picture))
+            headed = not isinstance(block, (*get_args(Chart), Picture))
             if title and headed and title != section.title:
                 yield element("h3", title)
             yield self._writers[type(block)](block)

@@ -1,18 +1,13 @@
 """Bars of several runs, and predictions beside measurements."""
 
-from collections.abc import Callable, Iterator
-from math import log10
-
-from anatomy.documents.charts import Accuracy, Bar, Breakdown, Point
+from anatomy.documents.charts import Accuracy, Bar, Breakdown
 from anatomy.documents.signed import signed_share
 from anatomy.render.html.behind import behind, swatch
 from anatomy.render.html.markup import Markup, element
+from anatomy.render.html.scatter import scatter
 from anatomy.render.html.tables import Cell, Grid, grid
 from anatomy.render.palette import CATEGORY_COLORS
 from anatomy.units import bytes_column, format_bytes
-
-SIDE = 400
-"""Units of a scatter's side."""
 
 
 def breakdown(chart: Breakdown, id_: str) -> Markup:
@@ -84,63 +79,13 @@ def _unit(size: int, most: int) -> str:
 
 def accuracy(chart: Accuracy, id_: str) -> Markup:
     """A scatter with the bands, where there is a point; the numbers as a table."""
-    drawn = [_scatter(chart, [p for p in chart.points if p.measured_bytes and p.predicted_bytes])]
     return element(
         "figure",
         element("figcaption", chart.words),
-        drawn if chart.points else None,
+        scatter(chart),
         behind(_numbers(chart), id_),
         class_="chart accuracy",
     )
-
-
-def _scatter(chart: Accuracy, points: list[Point]) -> Markup | None:
-    if not points:
-        return None
-    sizes = [size for p in points for size in (p.predicted_bytes, p.measured_bytes)]
-    low, high = log10(min(sizes) / 1.2), log10(max(sizes) * 1.2)
-
-    def at(size: float) -> float:
-        return SIDE * (log10(size) - low) / (high - low)
-
-    lines = list(_bands(chart, 10**low, 10**high, at=at))
-    dots = [
-        element(
-            "circle",
-            cx=f"{at(p.measured_bytes):.1f}",
-            cy=f"{SIDE - at(p.predicted_bytes):.1f}",
-            r=4,
-            class_="dot",
-            data_said=f"{p.label}: predicted {format_bytes(p.predicted_bytes)}, measured "
-            f"{format_bytes(p.measured_bytes)} ({signed_share(p.error)})",
-        )
-        for p in points
-    ]
-    ends = f"from {format_bytes(min(sizes))} to {format_bytes(max(sizes))}"
-    return element(
-        "div",
-        element("svg", lines, dots, viewbox=f"0 0 {SIDE} {SIDE}", role="img", aria_label=chart.words),
-        element(
-            "p",
-            f"to the right: measured, upwards: predicted, both {ends}, in tenfolds; lines: equal, "
-            + " and ".join(f"{100 * band:g} %" for band in chart.bands)
-            + " off",
-            class_="caption",
-        ),
-        element("p", "", class_="readout", role="status"),
-        class_="scatter",
-    )
-
-
-def _bands(chart: Accuracy, low: float, high: float, *, at: Callable[[float], float]) -> Iterator[Markup]:
-    for band in (0.0, *chart.bands):
-        for sign in (1, -1) if band else (1,):
-            share = 1 + sign * band
-            x, y = (
-                f"{at(low):.1f} {SIDE - at(low * share):.1f}",
-                f"{at(high):.1f} {SIDE - at(high * share):.1f}",
-            )
-            yield element("path", d=f"M{x}L{y}", class_="equal" if not band else "band")
 
 
 def _numbers(chart: Accuracy) -> Grid:

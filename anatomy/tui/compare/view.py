@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from textwrap import wrap
 from typing import ClassVar
 
 from rich.text import Text
@@ -18,11 +19,16 @@ from anatomy.render.palette import CATEGORY_LETTERS
 from anatomy.tui.compare.rows import NOT_THERE, ComparedRow, Pin, comparison_rows
 from anatomy.tui.vim import PAGE_KEYS
 
-LEAST, BASE = "▾", "◆"
+SMALLEST, BASE = "▾", "◆"
 """Marks of the smallest number in a row, and of the pin that the others are held against."""
-NOTHING = "Nothing is pinned yet: pin the plan that you see, change the recipe, and pin again."
-LABELS, LEAST_TEXT, LONGEST = 26, 20, 60
-"""Columns of the labels; least and most columns of a cell."""
+NOTHING = "Nothing is pinned yet: P pins the plan that you see; change the recipe, and pin again."
+LABELS, FEW_LABELS, LEAST, MOST = 23, 20, 26, 60
+"""Columns of the labels, also where there are few; least and most columns of a pin: the least has room for a number
+with its difference, so that two pins stand on 80 columns."""
+TITLE_LINES = 4
+"""Lines that a pin's name may take."""
+_PADDING, _SCROLLBAR = 1, 2
+"""Columns that the table puts on either side of a cell, and its scrollbar's."""
 _LETTERS = {category.value: letter for category, letter in CATEGORY_LETTERS.items()}
 
 
@@ -138,11 +144,12 @@ class CompareView(Vertical):
         self.query_one(Static).update(self._foot())
         if not self._pins:
             return
-        table.add_column(Text(""))
-        for number, pin in enumerate(self._pins):
-            mark = f"{BASE} " if number == self.base else ""
-            table.add_column(Text(mark + pin.name, style="bold"))
         room = self._room()
+        titles = [wrap(self._title(number), room)[:TITLE_LINES] for number in range(len(self._pins))]
+        table.header_height = max(map(len, titles))
+        table.add_column(Text(""), width=self._labels)
+        for title in titles:
+            table.add_column(Text("\n".join(title), style="bold"), width=room)
         for number, (_, rows) in enumerate(groupby(self.rows, key=lambda row: row.section)):
             if number:
                 table.add_row(*[Text("")] * (len(self._pins) + 1))
@@ -151,9 +158,18 @@ class CompareView(Vertical):
         table.move_cursor(column=min(at, len(self._pins) - 1) + 1, animate=False)
         table.scroll_to(y=top, animate=False)
 
+    @property
+    def _labels(self) -> int:
+        return LABELS if self.size.width >= 100 else FEW_LABELS
+
     def _room(self) -> int:
-        """Columns of a text: what the screen leaves for each pin, but not less than one can read."""
-        return max(LEAST_TEXT, (self.size.width - LABELS) // len(self._pins) - 4)
+        """Columns of a pin: what the screen leaves for each, but not less than one can read."""
+        beside = self._labels + 2 * _PADDING + _SCROLLBAR
+        each = (self.size.width - beside) // len(self._pins) - 2 * _PADDING
+        return max(LEAST, min(MOST, each))
+
+    def _title(self, number: int) -> str:
+        return (f"{BASE} " if number == self.base else "") + self._pins[number].name
 
     def on_resize(self) -> None:
         """Texts have another room."""
@@ -162,13 +178,15 @@ class CompareView(Vertical):
     def _cells(self, row: ComparedRow, room: int) -> list[Text]:
         whole = not row.is_part and row.kind == "bytes" and row.section == "peak"
         letter = f"{_LETTERS[row.label]} " if row.label in _LETTERS else "  " if row.is_part else ""
-        cells = [Text(letter + row.label.replace("_", " "), style="bold" if whole else "")]
+        label = Text(letter + row.label.replace("_", " "), style="bold" if whole else "")
+        label.truncate(self._labels, overflow="ellipsis")
+        cells = [label]
         for number, text in enumerate(row.texts()):
             least = number in row.least
             look = "bold" if least or whole else "dim" if text == NOT_THERE else ""
             to = "left" if row.kind == "text" else "right"
-            cell = Text((f"{LEAST} " if least else "") + text, style=look, justify=to)  # type: ignore[arg-type]
-            cell.truncate(room if row.kind == "text" else LONGEST, overflow="ellipsis")
+            cell = Text((f"{SMALLEST} " if least else "") + text, style=look, justify=to)  # type: ignore[arg-type]
+            cell.truncate(room, overflow="ellipsis")
             cells.append(cell)
         return cells
 
@@ -176,7 +194,7 @@ class CompareView(Vertical):
         if not self._pins:
             return Content(NOTHING)
         return Content(
-            f"{BASE} base; in brackets the difference from it; {LEAST} the least. Indented rows add up: categories to "
+            f"{BASE} base; in brackets the difference from it; {SMALLEST} the least. Indented rows add up: categories to "
             "peak allocated, with the cache to peak reserved, with the context to what is on the device."
         )
 

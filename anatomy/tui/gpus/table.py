@@ -13,12 +13,14 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import DataTable, Input, Static
 
-from anatomy.documents.plan import FREED, HEADROOM, OTHERS
+from anatomy.documents.plan import FREED, HEADROOM
 from anatomy.hardware.catalog import all_gpus
 from anatomy.planning.plan import Plan
 from anatomy.tui.gpus.rows import HEADINGS, MARKS, GpuRow, Order, arranged, gpu_rows, texts
 from anatomy.tui.vim import ROW_KEYS
 
+MAY = "may fit: its kernels differ from the rehearsed ones and can need more; enter rehearses its own"
+"""What `documents.plan` says of it, with the key for the flag."""
 _LOOKS = {"fits": "bold", "does not fit": "dim"}
 """Verdict -> how its row looks; its words say the same."""
 
@@ -27,6 +29,7 @@ class Rows(DataTable[Text], inherit_bindings=True):
     """The table itself, with vim's keys."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", "Plan for it"),
         *ROW_KEYS,
     ]
 
@@ -132,11 +135,13 @@ class GpuTable(Vertical):
         marks = "● chosen, → the smallest that will do" + (
             "; a newer plan is on its way" if self._stale else ""
         )
-        count = f"{len(self._shown)} of {len(self._all)} GPUs; {marks}"
+        sorted_by = next(heading.title for heading in HEADINGS if heading.name == self.order.by)
+        way = ", backwards" if self.order.reverse else ""
+        count = f"{len(self._shown)} of {len(self._all)} GPUs by {sorted_by}{way}; {marks}"
         notes = [HEADROOM]
         verdicts = {row.verdict for row in self._shown}
         notes += [FREED] if "fits after freeing cache" in verdicts else []
-        notes += [OTHERS] if "may fit" in verdicts else []
+        notes += [MAY] if "may fit" in verdicts else []
         return Content(f"{count}. {'; '.join(notes)}.")
 
     # What keys do

@@ -16,12 +16,13 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Static
 
+from anatomy.documents.document import share_of
 from anatomy.memory.alive import Alive, AliveCursor
 from anatomy.memory.allocator import Replay
 from anatomy.memory.timeline import Category
 from anatomy.tui.memory import inks
 from anatomy.tui.memory.rows import AliveRow, Key, headline, rows
-from anatomy.units import bytes_column, format_share
+from anatomy.units import bytes_column
 
 NUMBERS = 12 + 10 + 9
 """Columns of bytes, share and blocks."""
@@ -160,7 +161,7 @@ class AliveList(ScrollView, can_focus=True, inherit_bindings=False):
             Segment(letter, color),
             Segment(" " + set_cell_size(_end_of(row.name, room), max(0, room)) + " "),
             Segment(f"{self._size_shown(owned.bytes):>12}"),
-            Segment(f" {format_share(owned.bytes, self._total):>9}", muted),
+            Segment(f" {share_of(owned.bytes, self._total):>9}", muted),
             Segment(f"{blocks:>8} ", muted),
             Segment(*_bar(owned.category, owned.bytes, self._total, bar)),
         ]

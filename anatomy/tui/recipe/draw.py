@@ -1,6 +1,7 @@
 """The form's lines as text. Without colour they say the same."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from textual.content import Content
 
@@ -10,6 +11,8 @@ LABEL, LABEL_OF_MORE = 14, 24
 """Columns of the labels: of the settings that are always seen, and of the others where there is room."""
 ROOMY = 52
 """Columns from which on there is."""
+CURSOR = "reverse $block-cursor-background on $block-cursor-foreground"
+"""The line with the cursor, turned round so that it is seen without colour too."""
 TAKE_BACK = "↺"
 
 
@@ -27,17 +30,21 @@ def row_text(row: Row, width: int, *, here: bool, focused: bool) -> Content:
         end,
     )
     if here:
-        line = line.stylize(
-            "$block-cursor-foreground on $block-cursor-background" if focused else "on $boost"
-        )
+        line = line.stylize(CURSOR if focused else "on $boost")
     elif row.needs:
         line = line.stylize("$text-disabled")
     said = [line]
     if row.why:
-        said.append(Content(f"    {row.why}").stylize("$text-muted italic"))
+        said.append(_under(row.why, "    ", width).stylize("$text-muted italic"))
     if row.refused:
-        said.append(Content(f"  ! {row.refused}").stylize("$text-error"))
+        said.append(_under(f"! {row.refused}", "  ", width).stylize("$text-error"))
     return Content("\n").join(said)
+
+
+def _under(text: str, indent: str, width: int) -> Content:
+    """A sentence set in below a line."""
+    lines = wrap(text, max(20, width), initial_indent=indent, subsequent_indent="    ")
+    return Content("\n".join(lines))
 
 
 def more_line(rows: Sequence[Row], unfolded: bool, width: int, *, here: bool, focused: bool) -> Content:
@@ -47,9 +54,7 @@ def more_line(rows: Sequence[Row], unfolded: bool, width: int, *, here: bool, fo
     said = f", {chosen} chosen" if chosen else ""
     line = Content(f"{'▾' if unfolded else '▸'} {len(more)} more settings{said}").truncate(width, pad=True)
     if here:
-        return line.stylize(
-            "$block-cursor-foreground on $block-cursor-background" if focused else "on $boost"
-        )
+        return line.stylize(CURSOR if focused else "on $boost")
     return line.stylize("bold")
 
 

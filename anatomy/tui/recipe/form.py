@@ -255,6 +255,7 @@ class RecipeForm(VerticalScroll, can_focus=True):
         editor = Editor(row.field, typed_text(row.field, row.value))
         self.mount(editor, after=self._lines[self.cursor])
         editor.focus()
+        self.call_after_refresh(self.scroll_to_widget, editor, animate=False)
 
     @on(Editor.Done)
     def _on_typed(self, event: Editor.Done) -> None:

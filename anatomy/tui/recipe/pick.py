@@ -8,10 +8,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option as Line
 
+from anatomy.tui.dialog import Dialog, move
 from anatomy.tui.recipe.fields import Option
 
 Picked = tuple[Any] | str | None
@@ -29,7 +29,7 @@ def _searched(option: Option) -> str:
     return f"{option.text} {option.note}".lower()
 
 
-class PickList(ModalScreen[Picked]):
+class PickList(Dialog[Picked]):
     """The values of one field."""
 
     DEFAULT_CSS = """
@@ -113,11 +113,7 @@ class PickList(ModalScreen[Picked]):
 
     def action_move(self, by: int) -> None:
         """Another line; the keys stay in the text."""
-        lists = self.query_one(OptionList)
-        if lists.option_count:
-            now = lists.highlighted or 0
-            wrapped = (now + by) % lists.option_count
-            lists.highlighted = wrapped if abs(by) == 1 else min(max(0, now + by), lists.option_count - 1)
+        move(self.query_one(OptionList), by)
 
     def action_dismiss_nothing(self) -> None:
         """Leave everything as it was."""

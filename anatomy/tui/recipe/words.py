@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from textwrap import wrap
 
 from textual.content import Content
 
@@ -59,15 +60,12 @@ def line_text(answer: Answer, width: int) -> Content:
     """The answer in two lines: the figures, and the verdict or what is being done."""
     said = list(_status(answer))
     if answer.plan is None:
-        return (
-            said[0].truncate(width, ellipsis=True)
-            if said
-            else Content("No answer yet.").stylize("$text-muted")
-        )
+        status = said[0] if said else Content("No answer yet.").stylize("$text-muted")
+        return Content("\n").join(line.truncate(width, ellipsis=True) for line in status.split("\n"))
     found = answer.plan.footprint
     figures = Content(
         f"allocated {format_bytes(found.peak_allocated_bytes)} · reserved {format_bytes(found.peak_reserved_bytes)}"
-        f" · device {format_bytes(answer.plan.device_bytes)}"
+        f" · on {answer.plan.device} {format_bytes(answer.plan.device_bytes)}"
     )
     below = said[0] if said else verdict(answer.plan)
     lines = (_faded(figures.stylize("bold"), answer.stale), below)
@@ -82,7 +80,7 @@ def verdict(plan: Plan) -> Content:
 
 def _status(answer: Answer) -> Iterator[Content]:
     """What is going on, or went wrong; and whose numbers stand below."""
-    whose = "" if answer.plan is None else f" (below: {run_line(answer.plan.recipe)})"
+    whose = "" if answer.plan is None else f" (below, the answer before: {run_line(answer.plan.recipe)})"
     if answer.progress:
         yield Content.assemble((f"{WAITING} {answer.progress}", "bold $text-warning"), (whose, "$text-muted"))
     elif answer.failure is not None:
@@ -107,6 +105,9 @@ def _figures(plan: Plan, width: int) -> Iterator[Content]:
     for name, said in peak_facts(plan).items:
         figure, _, words = said.partition("  ")
         beside = f"  {words}" if words and width >= ROOMY else ""
+        if name == "on the device" and not beside:
+            figure = f"{figure} ({plan.device})"
+        figure = f"\n{' ' * names}".join(wrap(figure, max(8, width - names)) if not beside else [figure])
         yield Content.assemble((f"{name:<{names}}", "$text-muted"), (figure, "bold"), (beside, "$text-muted"))
 
 
@@ -117,18 +118,23 @@ def _breakdown(plan: Plan, width: int) -> Iterator[Content]:
     sizes = [bars.show(size) for _, size in bars.items] + [bars.show(bars.total)]
     digits = max(map(len, sizes))
     shares = 10 if width >= ROOMY else 0
-    room = min(LONGEST_BAR, max(2, width - 2 - NAMES - digits - shares - 1))
+    names = max(8, min(NAMES, width - 2 - digits - shares))
+    room = max(0, min(LONGEST_BAR, width - 2 - names - digits - shares - 1))
     longest = max((size for _, size in bars.items), default=0)
     for (name, size), text in zip(bars.items, sizes, strict=False):
         category = Category(name)
         share = f"{share_of(size, bars.total):>{shares}}" if shares else ""
         yield Content.assemble(
             (CATEGORY_LETTERS[category], f"bold {CATEGORY_COLORS[category]}"),
-            f" {name:<{NAMES}}{text:>{digits}}{share} ",
-            (bar(size, longest, room), CATEGORY_COLORS[category]),
+            f" {_cut(name, names - 1):<{names}}{text:>{digits}}{share}",
+            (f" {bar(size, longest, room)}" if room > 1 else "", CATEGORY_COLORS[category]),
         )
     whole = f"{share_of(bars.total, bars.total):>{shares}}" if shares else ""
-    yield Content(f"  {'total':<{NAMES}}{sizes[-1]:>{digits}}{whole}").stylize("bold")
+    yield Content(f"  {'total':<{names}}{sizes[-1]:>{digits}}{whole}").stylize("bold")
+
+
+def _cut(name: str, room: int) -> str:
+    return name if len(name) <= room else f"{name[: room - 1]}…"
 
 
 def _faded(block: Content, stale: bool) -> Content:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 
+from anatomy.documents.document import share_of
 from anatomy.tui.tree.fold import Fold
 from anatomy.tui.tree.marks import MARK_WIDTH, Marker
 from anatomy.tui.tree.outline import Row
 from anatomy.tui.tree.view import View
-from anatomy.units import format_bytes, format_count, format_share
+from anatomy.units import format_bytes, format_count
 
 Cell = tuple[str, str]
 """(text, role): the role says how it is drawn, e.g. 'guide', 'label', 'bar'."""
@@ -198,8 +199,8 @@ def bar(part: int, whole: int, width: int) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """A share in eight cells: '<0.01 %' of what is less."""
-    return "<0.01 %" if 0 < 10_000 * part < whole else format_share(part, whole)
+    """A share in eight cells: '< 0.01 %' of what is less."""
+    return share_of(part, whole) if part else "0 %"
 
 
 def shorten(text: str, width: int) -> str:

@@ -8,11 +8,12 @@ from math import prod
 from anatomy.architecture.tree import OwnParameter
 from anatomy.memory.timeline import Category
 from anatomy.planning.modules import HeldParameter
+from anatomy.tui.tree.columns import percent
 from anatomy.tui.tree.marks import MARKS, Marker
 from anatomy.tui.tree.outline import Row
 from anatomy.tui.tree.shares import Shares, held_bytes
 from anatomy.tui.tree.words import WORDS, sides
-from anatomy.units import bytes_column, format_bytes, format_count, format_share
+from anatomy.units import bytes_column, format_bytes, format_count
 
 _LORA = re.compile(r"lora_(?:embedding_)?([AB])(?:\.|$)")
 LISTED = 12
@@ -77,7 +78,7 @@ def _parameters(marker: Marker, row: Row) -> Iterator[Line]:
     outline, total = marker.outline, marker.outline.total(0)
     yield _count("in all", row.parameters)
     if total:
-        yield Line(name="of the model", text=format_share(row.parameters, total))
+        yield Line(name="of the model", text=percent(row.parameters, total))
     stored = outline.stored_bytes(row.parameters)
     if stored is not None and row.parameters:
         yield Line(name="stored", text=f"{format_bytes(stored)} in {outline.dtype}", value=stored)
@@ -123,7 +124,7 @@ def _memory(shares: Shares, row: Row) -> Iterator[Line]:
     show = bytes_column(peak.values())
     yield Line(
         name="in all",
-        text=f"{format_bytes(total)} ({format_share(total, shares.peak_bytes)})",
+        text=f"{format_bytes(total)} ({percent(total, shares.peak_bytes)})",
         value=total,
     )
     for category, size in sorted(peak.items(), key=lambda pair: -pair[1]):

@@ -39,14 +39,6 @@ class TargetToggled(Message, namespace="module_tree"):
 
 
 @dataclass
-class Asked(Message, namespace="module_tree"):
-    """The user wants to type a search, or a filter."""
-
-    tree: "ModuleTree"
-    to_filter: bool
-
-
-@dataclass
 class Found(Message, namespace="module_tree"):
     """What a search or filter came to: `at` counts the match under the cursor from 1; 0 where it is on none."""
 

@@ -5,6 +5,7 @@ it, and a repeated layer is worked out once and copied. The rule of folding is t
 neighbours that are the same in everything but their numbers.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -72,6 +73,11 @@ class Outline:
             )
             if own is None and (segment or item == 0)
         }
+
+    @cached_property
+    def names(self) -> Counter[str]:
+        """Own name -> how many modules have it."""
+        return Counter(s for s, own in zip(self.segments, self.owns, strict=True) if own is None)
 
     def total(self, item: int) -> int:
         """Parameters of an item and all inside, all members of a group."""

@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 
@@ -25,7 +26,10 @@ class SearchBar(Horizontal):
         & > Input:focus { border: none; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Leave the search")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "keep", "Keep", priority=True),
+        Binding("escape", "leave", "Take back", priority=True),
+    ]
 
     @dataclass
     class Typed(Message):
@@ -42,8 +46,10 @@ class SearchBar(Horizontal):
         to_filter: bool
         kept: bool
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 (textual's name)
+    def __init__(self, back_to: Widget, *, id: str | None = None) -> None:  # noqa: A002 (textual's name)
         super().__init__(id=id)
+        self.back_to = back_to
+        """What has the keys when nothing is typed."""
         self.to_filter = False
         """Whether a filter is typed, not a search."""
 
@@ -54,15 +60,24 @@ class SearchBar(Horizontal):
         yield Static("", id="search-count")
 
     def ask(self, to_filter: bool, text: str = "") -> None:
-        """Show the bar, with a text to begin with."""
+        """Show the bar, with a text to begin with. It has the keys at once: the next letter is meant for it."""
         self.to_filter = to_filter
-        self.query_one("#search-sign", Static).update(Content("filter " if to_filter else "/"))
         self.say(None, 0)
-        self.display = True
         field = self.query_one(Input)
         with field.prevent(Input.Changed):
             field.value = text
-        field.focus()
+        self._show("filter " if to_filter else "/", typing=True)
+        self.screen.set_focus(field)
+
+    def rest(self, filtered: str) -> None:
+        """Nothing is typed now: say what is filtered by, or go away where all is shown."""
+        self._show(f"filter {filtered} (esc shows all)", typing=False)
+        self.display = bool(filtered)
+
+    def _show(self, sign: str, *, typing: bool) -> None:
+        self.query_one("#search-sign", Static).update(Content(sign))
+        self.query_one(Input).display = self.query_one("#search-count").display = typing
+        self.display = True
 
     def say(self, count: int | None, at: int) -> None:
         """Show how many matches there are, and which one the cursor is on (0: none); None for nothing yet."""
@@ -73,17 +88,17 @@ class SearchBar(Horizontal):
         """Close, and take back what was typed."""
         self._close(kept=False)
 
+    def action_keep(self) -> None:
+        """Close, and keep what was typed."""
+        self._close(kept=True)
+
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
         self.post_message(self.Typed(event.value, self.to_filter))
 
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self._close(kept=True)
-
     def _close(self, *, kept: bool) -> None:
         self.display = False
+        self.screen.set_focus(self.back_to)
         message = self.Closed(self.query_one(Input).value, self.to_filter, kept)
         self.post_message(message.set_sender(self))

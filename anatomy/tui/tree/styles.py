@@ -54,7 +54,7 @@ COMPONENTS = tuple(f"module-tree--{name}" for name in _ROLES)
 STYLES = "Lines {\n    height: 1fr;\n    overflow-x: hidden;\n    scrollbar-gutter: stable;\n" + "".join(
     f"    & > .module-tree--{name} {{ {style} }}\n" for name, style in _ROLES.items()
 )
-STYLES += "}\n"
+STYLES += "    &:nocolor > .module-tree--cursor { text-style: reverse; }\n}\n"
 """The widget's own style sheet."""
 
 

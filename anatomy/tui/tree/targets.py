@@ -7,6 +7,7 @@ that path and every module whose path ends with a dot and the entry; a string is
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
 
 from anatomy.errors import RecipeError
 from anatomy.training.peft_types import ALL_LINEAR, PEFT_DEFAULT
@@ -42,12 +43,11 @@ def targeted(
     if target_modules not in (ALL_LINEAR, PEFT_DEFAULT):
         rule = re.compile(target_modules)
         return frozenset(item for path, item in modules if rule.fullmatch(path))
-    linear = _linear(outline)
     if adapted:
-        return frozenset(item for item in linear if outline.segments[item] in adapted)
+        return frozenset(item for item in _linear(outline) if outline.segments[item] in adapted)
     if target_modules == PEFT_DEFAULT:
         return frozenset()
-    return frozenset(item for item in linear if outline.nodes[item].component != "head")
+    return frozenset(_linear(outline, but="head"))
 
 
 def _named(outline: Outline, entries: tuple[str, ...]) -> frozenset[int]:
@@ -60,10 +60,19 @@ def _named(outline: Outline, entries: tuple[str, ...]) -> frozenset[int]:
     )
 
 
-def _linear(outline: Outline) -> list[int]:
-    """All linear layers. Layers that are found by the same words are so alike that one of them is asked."""
-    alike = [is_linear(outline, sample) for sample in outline.samples]
+def _linear(outline: Outline, but: str = "") -> list[int]:
+    """All linear layers, but those of one component. Of layers that are found by the same words one is asked."""
+    alike = [is_linear(outline, sample) and outline.component(sample) != but for sample in outline.samples]
     return [item for item, facet in enumerate(outline.facets) if alike[facet]]
+
+
+class Toggled(NamedTuple):
+    """What toggling a row came to."""
+
+    targets: tuple[str, ...]
+    """The new `target_modules`: the fewest entries that choose exactly these modules, in the model's order."""
+    items: frozenset[int]
+    """The modules."""
 
 
 def toggle(
@@ -71,11 +80,10 @@ def toggle(
     row: Row,
     target_modules: str | tuple[str, ...],
     adapted: Collection[str] = (),
-) -> tuple[str, ...]:
+) -> Toggled:
     """The targets after a row was toggled: all that it stands for, off where all of it was on, else on.
 
-    The result is the fewest entries that choose exactly these modules, in the model's order. Raises RecipeError for
-    what is no linear layer, and where nothing would be adapted any more.
+    Raises RecipeError for what is no linear layer, and where nothing would be adapted any more.
     """
     modules = outline.modules_of(row)
     if not is_linear(outline, modules[0]):
@@ -88,7 +96,7 @@ def toggle(
             f"{row.label} is the last target: without any layer there is nothing to adapt.",
             hint="choose another layer first, or another method",
         )
-    return shortest(outline, after)
+    return Toggled(shortest(outline, after), after)
 
 
 def shortest(outline: Outline, items: Collection[int]) -> tuple[str, ...]:
@@ -96,39 +104,53 @@ def shortest(outline: Outline, items: Collection[int]) -> tuple[str, ...]:
 
     An entry never begins with a number, so that it can be read. Raises RecipeError where no list can say it.
     """
-    wanted = sorted(items)
-    names = Counter(outline.segments[item] for item in wanted)
-    everywhere = Counter(s for s, own in zip(outline.segments, outline.owns, strict=True) if own is None)
+    wanted, facets, segments = sorted(items), outline.facets, outline.segments
+    first = dict(zip(map(facets.__getitem__, reversed(wanted)), reversed(wanted), strict=True))
+    names = _by_name(outline, Counter(map(facets.__getitem__, wanted)))
+    everywhere = outline.names
     clean = {name for name, count in names.items() if count == everywhere[name] and not name.isdigit()}
-    rest = [item for item in wanted if outline.segments[item] not in clean]
-    ends = _clean_ends(outline, rest) if rest else {}
-    return tuple(
-        dict.fromkeys(outline.segments[i] if outline.segments[i] in clean else ends[i] for i in wanted)
-    )
+    found = [(item, segments[item]) for item in first.values() if segments[item] in clean]
+    if len(clean) < len(names):
+        found += _clean_ends(outline, [item for item in wanted if segments[item] not in clean]).items()
+    return tuple(dict.fromkeys(entry for _, entry in sorted(found)))
+
+
+def _by_name(outline: Outline, counts: Counter[int]) -> Counter[str]:
+    """Facets counted -> own names counted; all of a facet have one name."""
+    names: Counter[str] = Counter()
+    for facet, count in counts.items():
+        names[outline.segments[outline.samples[facet]]] += count
+    return names
 
 
 def _clean_ends(outline: Outline, items: list[int]) -> dict[int, str]:
     """Item -> the shortest end of its path that chooses none but these items; longer ends are tried only for the rest."""
     names = {outline.segments[item] for item in items}
-    alike = [path.split(".") for path, i in outline.modules.items() if outline.segments[i] in names]
-    pending = {item: outline.paths[item].split(".") for item in items}
-    wanted, found = dict(pending), dict[int, str]()
-    for length in range(1, 1 + max(map(len, alike))):
-        everywhere = Counter(".".join(parts[-length:]) for parts in alike)
-        inside = Counter(".".join(parts[-length:]) for parts in wanted.values())
-        for item, parts in list(pending.items()):
-            end = ".".join(parts[-length:])
-            readable = length <= len(parts) and (not end[0].isdigit() or length == len(parts))
-            if readable and inside[end] == everywhere[end]:
+    within = frozenset(items)
+    others = [path for path, i in outline.modules.items() if outline.segments[i] in names and i not in within]
+    pending, found = {item: outline.paths[item] for item in items}, dict[int, str]()
+    for length in range(1, 1 + max(path.count(".") + 1 for path in pending.values())):
+        foreign = {end for path in others if (end := _end(path, length))}
+        ends = {item: end for item, path in pending.items() if (end := _end(path, length))}
+        for item, end in ends.items():
+            if end not in foreign and (not end[0].isdigit() or end == pending[item]):
                 found[item] = end
                 del pending[item]
         if not pending:
             return found
+        open_ends = {ends[item] for item in pending if item in ends}
+        others = [path for path in others if _end(path, length) in open_ends]
     stuck = outline.paths[next(iter(pending))]
     raise RecipeError(
         f"No list of names adapts {stuck} without adapting another module whose path ends so.",
-        hint="name the layers by a regular expression: --target-modules",
+        hint="name the layers by a regular expression: --target-regex",
     )
+
+
+def _end(path: str, length: int) -> str:
+    """The last so many parts of a path; '' where it has fewer."""
+    parts = path.rsplit(".", length)
+    return path[len(parts[0]) + 1 :] if len(parts) > length else path if len(parts) == length else ""
 
 
 def _suffixes(path: str) -> Iterator[str]:

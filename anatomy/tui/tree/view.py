@@ -252,13 +252,19 @@ class View:
         return kept
 
     def heaviest(self) -> list[int]:
-        """What shows parameters of its own, the most first; equal ones in the order of rows."""
-        counts = self.outline.counts
-        sizes = {
-            item: size
-            for item in self.reachable()
-            if (size := counts[item] or (counts[item + 1] if self.outline.times[item] > 1 else 0))
-        }
+        """What shows parameters of its own, the most first: of all that a row stands for, as the row says."""
+        counts, times, parents = self.outline.counts, self.outline.times, self.outline.parents
+        around: dict[int, int] = {-1: 1}
+        sizes = {}
+        for item in self.reachable():
+            above = parents[item]
+            folded = above not in around  # the member that a group stands for is no row
+            around[item] = around[parents[above]] * times[parents[above]] if folded else around[above]
+            of_group = (
+                counts[item + 1] * times[item] if times[item] > 1 and self._folds[item] != Fold.SPLIT else 0
+            )
+            if size := around[item] * (counts[item] or of_group):
+                sizes[item] = size
         return sorted(sizes, key=lambda item: -sizes[item])
 
     def _stands_in(self, item: int) -> bool:

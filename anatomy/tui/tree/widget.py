@@ -27,7 +27,6 @@ class ModuleTree(Lines):
 
     Moved: TypeAlias = messages.Moved
     TargetToggled: TypeAlias = messages.TargetToggled
-    Asked: TypeAlias = messages.Asked
     Found: TypeAlias = messages.Found
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,space", "toggle_fold", "Unfold", key_display="⏎"),
@@ -36,8 +35,6 @@ class ModuleTree(Lines):
         Binding("x", "split", "Layers one by one", show=False),
         Binding("E", "unfold_all", "Unfold all", show=False),
         Binding("C", "fold_all", "Fold all", show=False),
-        Binding("slash", "ask(False)", "Search", key_display="/"),
-        Binding("f", "ask(True)", "Filter"),
         Binding("n", "next(True)", "Next match", show=False),
         Binding("N", "next(False)", "Match before", show=False),
         Binding("s", "sort", "Sort"),
@@ -145,8 +142,10 @@ class ModuleTree(Lines):
         super().repaint()
 
     def header(self) -> str:
-        """The columns' titles."""
-        return self._layout.header
+        """The columns' titles; an arrow where siblings are by size."""
+        return (
+            self._layout.header.replace(" params", "↓params", 1) if self.view.by_size else self._layout.header
+        )
 
     def cells(self, item: int) -> list[Cell]:
         """A row."""
@@ -236,10 +235,6 @@ class ModuleTree(Lines):
             targets = self.marker.target_items
             on = not all(item in targets for item in self.row.starts())
             self._say(self.TargetToggled(self, self.row, on))
-
-    def action_ask(self, to_filter: bool) -> None:
-        """Let the user type what to look for."""
-        self._say(self.Asked(self, to_filter))
 
     def action_next(self, forward: bool) -> None:
         """The next match of the search, or the one before."""
