@@ -32,7 +32,7 @@ reports: $(STAMP)  ## rebuild the checked-in reports
 readme: $(STAMP)  ## put the commands' real output into the README
 	$(BIN)/python tests/test_readme.py
 
-docs: $(STAMP)  ## the reference, and what commands print in docs/
+docs: $(STAMP)  ## the reference, and what commands and the notebook print
 	cd docs && ../$(BIN)/python -m generator
 
 reference: $(STAMP)  ## the reference in docs/ alone, in seconds

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from generator.notebook import NOTEBOOK, executed
 from generator.reference import PAGES
 from generator.shown import Answers, anew
 from generator.stage import set_up
@@ -14,13 +15,14 @@ DOCS = Path(__file__).parents[1]
 
 
 def main(only: str | None) -> None:
-    """The reference, and unless that is all that is wanted, the terminal's pictures and the answers in the other pages."""
+    """The reference, and unless that is all that is wanted, the terminal's pictures, the notebook and the answers in the other pages."""
     for name, page in PAGES.items():
         _write(DOCS / "reference" / name, page())
     if only == "reference":
         return
     for name, shot in SHOTS.items():
         _write(DOCS / "pictures" / name, drawn(shot))
+    _write(NOTEBOOK, executed(NOTEBOOK))
     with tempfile.TemporaryDirectory() as folder:
         set_up(Path(folder))
         known: Answers = {}
