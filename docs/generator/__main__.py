@@ -8,16 +8,19 @@ from pathlib import Path
 from generator.reference import PAGES
 from generator.shown import Answers, anew
 from generator.stage import set_up
+from generator.terminal import SHOTS, drawn
 
 DOCS = Path(__file__).parents[1]
 
 
 def main(only: str | None) -> None:
-    """The reference, and unless that is all that is wanted, the answers that the other pages show."""
+    """The reference, and unless that is all that is wanted, the terminal's pictures and the answers in the other pages."""
     for name, page in PAGES.items():
         _write(DOCS / "reference" / name, page())
     if only == "reference":
         return
+    for name, shot in SHOTS.items():
+        _write(DOCS / "pictures" / name, drawn(shot))
     with tempfile.TemporaryDirectory() as folder:
         set_up(Path(folder))
         known: Answers = {}

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,11 +56,17 @@ def on_stage(folder: Path) -> Iterator[None]:
     from anatomy.source.access import without_network
 
     said = {"COLUMNS": "100", "NO_COLOR": "1", "FORCE_COLOR": "", "ANATOMY_DEBUG": ""}
+    with variables(said), contextlib.chdir(folder), without_network():
+        yield
+
+
+@contextlib.contextmanager
+def variables(said: Mapping[str, str]) -> Iterator[None]:
+    """With these environment variables."""
     before = {name: os.environ.get(name) for name in said}
     os.environ.update(said)
     try:
-        with contextlib.chdir(folder), without_network():
-            yield
+        yield
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
