@@ -1,12 +1,13 @@
 """The library's verbs on a tiny model, from its config alone."""
 
 import json
+from pathlib import Path
 
 import pytest
 from tiny_models import TINY_LLAMA, TINY_LLAMA_PARAMETERS
 
 from anatomy import api
-from anatomy.errors import ArchitectureError, RecipeError, SourceError
+from anatomy.errors import AnatomyError, ArchitectureError, RecipeError, SourceError
 from anatomy.hardware.catalog import all_gpus
 from anatomy.training.recipe import Recipe
 
@@ -158,3 +159,40 @@ def test_an_unknown_optimizer_is_refused_before_the_model_is_read():
     with pytest.raises(RecipeError, match="'adam' is not an optimizer") as caught:
         api.plan("no/such-model", optimizer="adam")
     assert "adamw_torch, adamw_torch_fused" in caught.value.hint
+
+
+def test_a_model_can_be_named_by_a_path(tiny_llama):
+    found = api.show(Path(tiny_llama))
+    assert found == api.show(str(tiny_llama))
+    assert not api.diff(Path(tiny_llama), str(tiny_llama)).facts
+
+
+@pytest.mark.parametrize(
+    "verb", [api.load, api.show, api.examine, api.plan, api.compare, api.profile, api.report]
+)
+def test_what_names_no_model_is_refused(verb):
+    with pytest.raises(
+        AnatomyError, match=r"is named by a text or a path, not by object|There is no report of object"
+    ):
+        verb(object())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "hint"),
+    [
+        ({"recipe": "recipe.toml"}, "recipe is 'recipe.toml', which is no anatomy.Recipe", "config='FILE'"),
+        ({"recipe": {"method": "lora"}}, "which is no anatomy.Recipe", "keywords: method='lora'"),
+        ({"gpu": 24}, "A GPU is named by a text, not by 24", "anatomy gpus"),
+    ],
+)
+def test_arguments_of_another_type_are_refused(tiny_llama, arguments, said, hint):
+    for verb in (api.plan, api.compare):
+        with pytest.raises(RecipeError, match=said) as refused:
+            verb(str(tiny_llama), **arguments)
+        assert hint in refused.value.hint
+
+
+def test_one_text_is_no_list_of_methods(tiny_llama):
+    with pytest.raises(RecipeError, match="'lora' is one text") as refused:
+        api.compare(str(tiny_llama), methods="lora")
+    assert refused.value.hint == "write ['lora']"

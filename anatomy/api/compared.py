@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from anatomy.api.configured import Asked, Config, asked
-from anatomy.api.description import Progress, silence, trainable_description
+from anatomy.api.description import Progress, Reference, silence, trainable_description
 from anatomy.api.lengths import Given, batch_of
 from anatomy.api.planned import assumed_of, target_of
 from anatomy.api.staged import Staged, check_optimizers, stage
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def compare(
-    reference: str | None = None,
+    reference: Reference | None = None,
     *,
     methods: Sequence[str] | None = None,
     optimizers: Sequence[str] | None = None,

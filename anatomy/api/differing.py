@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from anatomy.api.description import Progress, load, silence
+from anatomy.api.description import Progress, Reference, load, silence, spelled
 from anatomy.api.examined import described, taken_apart
 
 if TYPE_CHECKING:
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def diff(
-    left: str,
-    right: str,
+    left: Reference,
+    right: Reference,
     *,
     overrides: Mapping[str, Any] | None = None,
     revision: str | None = None,
@@ -31,6 +31,7 @@ def diff(
     from anatomy.architecture.plain import count_plain
 
     tell = progress or silence
+    left, right = spelled(left), spelled(right)
     options: dict[str, Any] = {"overrides": overrides, "revision": revision}
     if own_reference(left) or own_reference(right):
         options |= {"trust_remote_code": trust_remote_code, "progress": tell}

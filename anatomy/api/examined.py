@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from anatomy.api.description import Progress, load, silence
+from anatomy.api.description import Progress, Reference, load, silence, spelled
 from anatomy.errors import ArchitectureError, RecipeError, SourceError
 from anatomy.result import Result
 
@@ -55,7 +55,7 @@ class Examined(Result):
 
 
 def examine(
-    reference: str,
+    reference: Reference,
     *,
     formats: bool = False,
     filter: str | None = None,  # noqa: A002 - named as the flag
@@ -81,6 +81,7 @@ def examine(
     from anatomy.architecture.own import own_reference
 
     tell = progress or silence
+    reference = spelled(reference)
     _check_belongs("add_tokens", add_tokens, "tokenizer", tokenizer)
     _check_belongs("context", context, "kv_cache", kv_cache)
     if kv_cache and own_reference(reference) is not None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
 from anatomy.api.configured import Asked, Config, asked, settled
-from anatomy.api.description import Progress, silence, trainable_description
+from anatomy.api.description import Progress, Reference, silence, trainable_description
 from anatomy.api.lengths import Given
 from anatomy.api.own import INPUTS, plan_own
 from anatomy.api.staged import Staged, stage
@@ -25,7 +25,7 @@ REHEARSED_ON = "A100 80GB SXM"
 
 
 def plan(
-    reference: str | None = None,
+    reference: Reference | None = None,
     *,
     config: Config | None = None,
     recipe: Recipe | None = None,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from anatomy.api.configured import Asked, Config, asked, settled
-from anatomy.api.description import Progress, silence, trainable_description
+from anatomy.api.description import Progress, Reference, silence, trainable_description
 from anatomy.api.lengths import Given
 from anatomy.api.room import Room, check_room, room_on, smallest_change
 from anatomy.api.staged import Staged, stage
@@ -26,7 +26,7 @@ SEED = 0
 
 
 def profile(
-    reference: str | None = None,
+    reference: Reference | None = None,
     *,
     config: Config | None = None,
     recipe: Recipe | None = None,
