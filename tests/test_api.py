@@ -196,3 +196,14 @@ def test_one_text_is_no_list_of_methods(tiny_llama):
     with pytest.raises(RecipeError, match="'lora' is one text") as refused:
         api.compare(str(tiny_llama), methods="lora")
     assert refused.value.hint == "write ['lora']"
+
+
+def test_threads_take_turns(tiny_llama):
+    """The rehearsal's stand-ins are put in for the whole process."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    methods = ("full", "lora", "full", "lora")
+    with ThreadPoolExecutor(4) as threads:
+        found = [*threads.map(lambda method: api.plan(str(tiny_llama), method=method, seq_len=16), methods)]
+    alone = {method: api.plan(str(tiny_llama), method=method, seq_len=16) for method in methods[:2]}
+    assert [plan.to_dict() for plan in found] == [alone[method].to_dict() for method in methods]

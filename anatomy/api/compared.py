@@ -5,6 +5,7 @@ from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
+from anatomy.alone import alone
 from anatomy.api.configured import Asked, Config, asked
 from anatomy.api.description import Progress, Reference, silence, trainable_description
 from anatomy.api.lengths import Given, batch_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     Kept = OptimizerRecord | InseparableError | AnatomyError
 
 
+@alone
 def compare(
     reference: Reference | None = None,
     *,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
+from anatomy.alone import alone
 from anatomy.blueprint import Blueprint
 from anatomy.errors import ArchitectureError, SourceError
 
@@ -42,6 +43,7 @@ def load(
     )
 
 
+@alone
 def show(
     reference: Reference,
     *,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from anatomy.alone import alone
 from anatomy.api.description import Progress, Reference, load, silence, spelled
 from anatomy.api.examined import described, taken_apart
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from anatomy.blueprint import Blueprint
 
 
+@alone
 def diff(
     left: Reference,
     right: Reference,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from anatomy.alone import alone
 from anatomy.api.description import Progress, Reference, load, silence, spelled
 from anatomy.errors import ArchitectureError, RecipeError, SourceError
 from anatomy.result import Result
@@ -54,6 +55,7 @@ class Examined(Result):
         return f"<Examined {', '.join(name for name, value in found.items() if value is not None)} of {self.anatomy!r}>"
 
 
+@alone
 def examine(
     reference: Reference,
     *,

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from anatomy.alone import alone
 from anatomy.api.description import Progress, Reference, silence, spelled, trainable_description
 from anatomy.api.staged import stage
 from anatomy.blueprint import Blueprint, Origin
@@ -34,6 +35,7 @@ TOKENS = 16
 """In the sequence: what a step of the optimizer takes does not depend on it."""
 
 
+@alone
 def optimizers(
     reference: Reference | None = None,
     *,

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
+from anatomy.alone import alone
 from anatomy.api.configured import Asked, Config, asked, settled
 from anatomy.api.description import Progress, Reference, silence, trainable_description
 from anatomy.api.lengths import Given
@@ -24,6 +25,7 @@ REHEARSED_ON = "A100 80GB SXM"
 """The GPU whose kernels are rehearsed when none is named."""
 
 
+@alone
 def plan(
     reference: Reference | None = None,
     *,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
+from anatomy.alone import alone
 from anatomy.api.configured import Asked, Config, asked, settled
 from anatomy.api.description import Progress, Reference, silence, trainable_description
 from anatomy.api.lengths import Given
@@ -25,6 +26,7 @@ SEED = 0
 """Of the random weights."""
 
 
+@alone
 def profile(
     reference: Reference | None = None,
     *,
