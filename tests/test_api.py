@@ -207,3 +207,24 @@ def test_threads_take_turns(tiny_llama):
         found = [*threads.map(lambda method: api.plan(str(tiny_llama), method=method, seq_len=16), methods)]
     alone = {method: api.plan(str(tiny_llama), method=method, seq_len=16) for method in methods[:2]}
     assert [plan.to_dict() for plan in found] == [alone[method].to_dict() for method in methods]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"overrides": "num_hidden_layers=4"}, "is no mapping of facts"),
+        ({"lengths": [10, "20"]}, "hold '20'"),
+    ],
+)
+def test_slips_of_a_program_are_refused(tiny_llama, arguments, said):
+    with pytest.raises(AnatomyError, match=said):
+        api.plan(str(tiny_llama), **arguments)
+
+
+def test_what_cannot_be_drawn_or_exported_is_refused(tmp_path):
+    with pytest.raises(AnatomyError, match="There is no picture of Gpus"):
+        api.plot(api.gpus(), tmp_path / "gpus.svg")
+    with pytest.raises(AnatomyError, match="Gpus is no replay") as refused:
+        api.export(api.gpus(), tmp_path / "gpus.json")
+    assert "plan.replay" in refused.value.hint
+    assert not [*tmp_path.iterdir()]

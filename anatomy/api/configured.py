@@ -11,6 +11,7 @@ from anatomy.api.staged import asked_recipe
 from anatomy.blueprint import Blueprint
 from anatomy.errors import RecipeError
 from anatomy.planning.reading import Reading
+from anatomy.source.overrides import check_overrides
 from anatomy.trainers import read
 from anatomy.training.available import check_available
 from anatomy.training.recipe import Recipe
@@ -106,6 +107,7 @@ def asked(
             f"recipe is {recipe!r}, which is no anatomy.Recipe.",
             hint="config='FILE' reads a recipe's file; single settings are keywords: method='lora', r=16",
         )
+    check_overrides(overrides or {})
     named = spelled(reference) if reference is not None else found and found.model
     if not named:
         where = "" if found is None else f": {found.file} names none"
