@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+_PARAM = type(pytest.param())
+
 
 def sampled(cases: Iterable[Any], every: int) -> list[Any]:
     """The cases of a parametrization; only each so-and-so-many-th, from the first on, is not marked slow."""
-    found = [case if hasattr(case, "values") else pytest.param(*_values(case)) for case in cases]
+    found = [case if isinstance(case, _PARAM) else pytest.param(*_values(case)) for case in cases]
     return [
         case
         if number % every == 0
