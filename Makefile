@@ -9,7 +9,7 @@ OPTIMIZERS := .venv-optimizers
 # Modules are compiled when they are imported: most of what is installed never is, and compiling all takes half a minute.
 export PIP_NO_COMPILE = 1
 
-.PHONY: plan test check slow reports readme docs reference published optimizers coverage fuzz validate clean
+.PHONY: plan test check slow reports readme docs reference published optimizers coverage fuzz validate clean clean-clone
 
 plan: $(STAMP)  ## the main job, offline: does Llama-3.1-8B QLoRA fit, and on what?
 	HF_HUB_OFFLINE=1 $(BIN)/anatomy plan meta-llama/Llama-3.1-8B --method qlora --r 64
@@ -76,6 +76,9 @@ $(PUBLISHED)/.installed: constraints-published.txt
 $(OPTIMIZERS)/.installed: $(STAMP) constraints-optimizers.txt
 	$(BIN)/pip install -q --no-deps --upgrade --target $(OPTIMIZERS) -r constraints-optimizers.txt
 	touch $@
+
+clean-clone:  ## the README's commands in order, on a clean clone with an empty HOME (half an hour)
+	$(PYTHON) tests/clean_clone.py
 
 clean:
 	rm -rf $(VENV) $(PUBLISHED) $(OPTIMIZERS)

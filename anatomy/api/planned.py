@@ -145,6 +145,7 @@ def owned_of(rehearsal: "Rehearsal") -> "Owned":
         owners=rehearsal.owners,
         flops={path: (flops.model, flops.recomputed) for path, flops in rehearsal.module_flops.items()},
         held=rehearsal.held,
+        unfused=rehearsal.unfused,
     )
 
 

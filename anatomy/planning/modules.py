@@ -52,6 +52,8 @@ class Owned:
     """Path of a module as it runs -> its floating-point operations in one optimizer step, and those run again."""
     held: Mapping[str, tuple[HeldParameter, ...]]
     """The bare model's module -> the parameters that it holds."""
+    unfused: tuple[str, ...] = ()
+    """Names of no module by which fused experts are targets, as 'all-linear' has them among its own."""
 
 
 def module_shares(replay: Replay, index: int | None, owned: Owned) -> dict[str, ModuleShare]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from anatomy.memory.held import HeldParameter
 from anatomy.rehearsal.attribution import OUTSIDE
+from anatomy.training.adapters import unfused_names
 from anatomy.training.bottleneck import Bottleneck
 
 
@@ -16,6 +17,7 @@ class AdaptedNames:
         self._prefix = _path_of_bare(model)
         self._holders = {path: held for path, module in model.named_modules() if (held := _held(module))}
         self.targets = _targets(model)
+        self.unfused = unfused_names(model) if hasattr(model, "get_base_model") else ()
 
     def __call__(self, path: str) -> str:
         bare, inside = self._bare(path)

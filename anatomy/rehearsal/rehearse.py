@@ -228,6 +228,7 @@ class Rehearsing:
             total_parameters=self.cast.total_parameters(self.model),
             trainable_parameters=sum(p.numel() for p in trainable),
             targets=adapted.targets,
+            unfused=adapted.unfused,
             assumptions=(
                 *(self.cast.batch_assumptions if batch_assumptions is None else batch_assumptions),
                 *seen.asked,

@@ -53,6 +53,8 @@ class Rehearsal:
     trainable_parameters: int
     targets: tuple[str, ...]
     """Last names of the modules that got adapters, e.g. ('down_proj', 'q_proj')."""
+    unfused: tuple[str, ...] = ()
+    """Names by which PEFT adapts fused experts: `anatomy.training.adapters.unfused_names`."""
     assumptions: tuple[str, ...]
     not_modelled: tuple[str, ...]
     versions: Mapping[str, str]

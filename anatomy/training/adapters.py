@@ -164,7 +164,7 @@ def _task_type(model: Any, row: PeftType) -> str | None:
 
 def _check_targets(model: Any, targets: str | tuple[str, ...]) -> None:
     """Refuse targets that match nothing, with what would match."""
-    linear = _adaptable_names(model)
+    linear, older = _adaptable_names(model), unfused_names(model)
     if targets == ALL_LINEAR:
         if not linear:
             raise RecipeError(f"{type(model).__name__} has no linear layer for an adapter to adapt.")
@@ -173,15 +173,31 @@ def _check_targets(model: Any, targets: str | tuple[str, ...]) -> None:
     wanted = (targets,) if isinstance(targets, str) else targets
     for target in wanted:
         found = (
-            any(re.fullmatch(target, path) for path in paths)
+            older or any(re.fullmatch(target, path) for path in paths)
             if isinstance(targets, str)
-            else any(path == target or path.endswith(f".{target}") for path in paths)
+            else target.rpartition(".")[2] in older
+            or any(path == target or path.endswith(f".{target}") for path in paths)
         )
         if not found:
             raise RecipeError(
                 f"target module {target!r} matches nothing in {type(model).__name__}.",
-                hint=f"these would: {', '.join(linear)}",
+                hint=f"these would: {', '.join(dict.fromkeys((*linear, *older)))}",
             )
+
+
+def unfused_names(model: Any) -> tuple[str, ...]:
+    """Linear layers that the class had before its experts were fused, by whose names PEFT adapts what they became.
+
+    E.g. ('gate', 'gate_proj', 'up_proj', 'down_proj'). They are PEFT's own table (transformers_weight_conversion.py, from
+    0.19 on), which 'all-linear' includes; whether a choice of them can be adapted, PEFT says itself.
+    """
+    try:
+        from peft.utils import transformers_weight_conversion as conversion
+
+        family = conversion._MODEL_TO_CONVERSION_PATTERN.get(getattr(model.config, "model_type", None))
+        return tuple(conversion._MOE_TARGET_MODULE_MAPPING.get(family, ()))
+    except (ImportError, AttributeError):  # an older peft, or a model without a config
+        return ()
 
 
 def _adaptable_names(model: Any) -> list[str]:

@@ -185,12 +185,12 @@ class BrowseApp(Frame):
     def _toggled(self, message: ModuleTree.TargetToggled) -> None:
         if self.desk is None:
             return
-        plan = None if self.desk.stale or self.desk.shown is None else self.desk.shown[1].plan
         recipe = self.desk.run.recipe
+        shown = None if self.desk.shown is None else self.desk.shown[1].plan
+        adapted = () if shown is None or self.desk.stale else shown.targets
+        unfused = () if shown is None or shown.owned is None else shown.owned.unfused
         try:
-            toggled = toggle(
-                message.tree.outline, message.row, recipe.target_modules, () if plan is None else plan.targets
-            )
+            toggled = toggle(message.tree.outline, message.row, recipe.target_modules, adapted, unfused)
         except AnatomyError as error:
             self.notify(error.message, severity="warning", markup=False)
             return

@@ -159,6 +159,7 @@ def test_weights_stored_otherwise_than_assumed_are_said(run, tmp_path, tiny):
     assert not any("stored in float32" in text for text in json.loads(out)["warnings"])
 
 
+@pytest.mark.slow
 def test_profile_takes_it_as_well(run, config):
     code, out, _ = run(
         "profile", "--config", config, "--device", "cpu", "--steps", "1", "--warmup", "0", "--no-progress", "--json"

@@ -42,15 +42,15 @@ def test_anchors_are_github_s() -> None:
 
 
 def targets() -> set[str]:
-    return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M))
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M))
 
 
 @pytest.mark.parametrize("path", [path for path in MARKDOWN if "reports" not in path.parts], ids=name_of)
 def test_targets_of_make_are_there(path: Path) -> None:
     page = path.read_text(encoding="utf-8")
     named = {
-        *re.findall(r"`make ([a-z]+)", page),
-        *re.findall(r"^(?:\$ | {4})make ([a-z]+)", page, flags=re.M),
+        *re.findall(r"`make ([a-z-]+)", page),
+        *re.findall(r"^(?:\$ | {4})make ([a-z-]+)", page, flags=re.M),
     }
     assert named <= targets()
 
@@ -60,7 +60,7 @@ def test_every_target_is_phony_and_says_what_it_does() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", text, flags=re.M)
     assert phony is not None
     assert set(phony[1].split()) == targets()
-    assert len(re.findall(r"^[a-z]+:.*  ## ", text, flags=re.M)) == len(targets() - {"clean"})
+    assert len(re.findall(r"^[a-z-]+:.*  ## ", text, flags=re.M)) == len(targets() - {"clean"})
 
 
 def test_the_citation_is_of_this_version() -> None:

@@ -244,6 +244,7 @@ def test_a_named_gpu_is_rehearsed(make_trainer: Callable[..., Any]) -> None:
     assert hopper.predicted.footprint.by_category[Category.WORKSPACES] >= 2 * 32 * 2**20
 
 
+@pytest.mark.slow
 def test_a_resumed_run_has_its_optimizer_states_from_the_start(
     make_trainer: Callable[..., Any], tmp_path: Any
 ) -> None:

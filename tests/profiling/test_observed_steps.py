@@ -6,6 +6,7 @@ from importlib.util import find_spec
 import pytest
 import torch
 from families import FAMILIES, make, tiny_recipe
+from sampling import sampled
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from anatomy.garbage import without_garbage_collection
@@ -83,7 +84,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("family", "changes"), CASES, ids=lambda value: str(value))
+@pytest.mark.parametrize(("family", "changes"), sampled(CASES, 3), ids=lambda value: str(value))
 def test_levels_at_every_boundary_are_those_of_the_rehearsal(family, changes):
     recipe = tiny_recipe(family, **changes)
     timeline, host_bytes = observed(family, recipe)

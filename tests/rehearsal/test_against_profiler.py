@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from families import FAMILIES, make, tiny_recipe
+from sampling import sampled
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from anatomy.memory.timeline import Phase
@@ -109,11 +110,6 @@ def rehearsed(family: str, recipe: Recipe, model: Any = None) -> Levels:
     return [*found, (current[1], level, peak)]
 
 
-LARGER = ("t5", "mamba")
-BOTH = (("off", "full"), ("non-reentrant", "lora"))
-"""Of families with longer steps, what is run in CI."""
-
-
 @pytest.fixture
 def _one_rng_state(monkeypatch: pytest.MonkeyPatch) -> None:
     """Checkpointing saves the CPU generator's 5,056 bytes for each block: on the host, on a GPU run too."""
@@ -124,10 +120,7 @@ def _one_rng_state(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_one_rng_state")
 @pytest.mark.parametrize(
     ("family", "checkpointing", "method"),
-    [
-        pytest.param(*case, marks=[pytest.mark.slow] if case[0] in LARGER and case[1:] not in BOTH else [])
-        for case in product(FAMILIES, ("off", "non-reentrant", "reentrant"), ("full", "lora"))
-    ],
+    sampled(product(FAMILIES, ("off", "non-reentrant", "reentrant"), ("full", "lora")), 5),
 )
 def test_levels_agree_without_any_mode(family: str, checkpointing: str, method: str) -> None:
     recipe = tiny_recipe(family, gradient_checkpointing=checkpointing, method=method)

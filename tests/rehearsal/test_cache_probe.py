@@ -3,6 +3,7 @@
 import pytest
 import torch
 import transformers
+from sampling import sampled
 
 from anatomy.architecture.skeleton import build_skeleton
 from anatomy.blueprint import Blueprint, Origin
@@ -122,7 +123,7 @@ def tensors(cache):
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
-@pytest.mark.parametrize("tokens", [8, 24])
+@pytest.mark.parametrize("tokens", sampled([24, 8], 2))
 def test_a_real_cache_holds_as_much(kind, tokens):
     """Real weights, real tokens, in float32; a full window of transformers holds one token less, the next one being new."""
     skeleton = skeleton_of(CONFIGS[kind], dtype="float32")

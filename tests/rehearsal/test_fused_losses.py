@@ -249,6 +249,7 @@ def test_an_installed_tritons_kernels_do_nothing_to_meta_tensors(monkeypatch: py
 
 
 @needs_liger
+@pytest.mark.slow
 def test_torch_and_transformers_go_on_finding_no_triton() -> None:
     code = (
         "from anatomy.rehearsal.cuda import Target\n"

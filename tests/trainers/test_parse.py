@@ -77,13 +77,13 @@ REFUSED = {
 
 @pytest.mark.parametrize(("text", "said"), REFUSED.values(), ids=REFUSED.keys())
 def test_refused_in_a_sentence(write, text, said):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(SourceError) as caught:
         read_settings(write(text))
     assert said in caught.value.message
     assert caught.value.message.count("\n") == 0
     assert caught.value.hint
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @settings(max_examples=300, deadline=None)

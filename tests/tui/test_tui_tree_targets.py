@@ -139,6 +139,15 @@ def test_a_folded_row_becomes_a_name():
     assert toggle(view.outline, row, ("q_proj", "v_proj")).targets == ("v_proj",)
 
 
+def test_fused_experts_stay_targets():
+    view = View(outlined())
+    row = view.row(view.outline.modules["model.layers.0.self_attn.q_proj"])
+    fused = ("gate", "w1", "w2", "w3")
+    assert toggle(view.outline, row, "all-linear", ("q_proj", "v_proj"), fused).targets == ("v_proj", *fused)
+    assert toggle(view.outline, row, ("v_proj", "w2"), (), fused).targets == ("q_proj", "v_proj", "w2")
+    assert toggle(view.outline, row, ("q_proj", "v_proj"), (), fused).targets == ("v_proj",)
+
+
 def test_all_linear_before_a_plan_leaves_the_head_out():
     view = View(outlined())
     row = view.row(view.outline.modules["model.layers.0.self_attn.q_proj"])

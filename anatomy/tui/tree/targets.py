@@ -80,9 +80,11 @@ def toggle(
     row: Row,
     target_modules: str | tuple[str, ...],
     adapted: Collection[str] = (),
+    unfused: Collection[str] = (),
 ) -> Toggled:
     """The targets after a row was toggled: all that it stands for, off where all of it was on, else on.
 
+    `unfused`: names by which fused experts are targets (`Owned.unfused`); those that were chosen stay so.
     Raises RecipeError for what is no linear layer, and where nothing would be adapted any more.
     """
     modules = outline.modules_of(row)
@@ -96,7 +98,10 @@ def toggle(
             f"{row.label} is the last target: without any layer there is nothing to adapt.",
             hint="choose another layer first, or another method",
         )
-    return Toggled(shortest(outline, after), after)
+    before_it = unfused if target_modules == ALL_LINEAR else target_modules
+    off = frozenset(outline.segments[item] for item in chosen - after)
+    kept = [] if isinstance(before_it, str) else [n for n in before_it if n in unfused and n not in off]
+    return Toggled(tuple(dict.fromkeys((*shortest(outline, after), *kept))), after)
 
 
 def shortest(outline: Outline, items: Collection[int]) -> tuple[str, ...]:
