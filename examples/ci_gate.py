@@ -34,4 +34,7 @@ def main(card: str, margin: str, *files: str) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 4:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
     sys.exit(main(*sys.argv[1:]))

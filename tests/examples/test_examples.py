@@ -1,6 +1,7 @@
 """What the examples print is what the command line answers."""
 
 import runpy
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -105,3 +106,12 @@ def test_a_gate(
     assert failed.startswith("FAIL ")
     assert gate(RTX_4090, "0", "nowhere.yml") == 2
     assert "hint: " in capsys.readouterr().err
+
+
+def test_the_gate_asks_for_files(capsys, monkeypatch):
+    """No file at all is no pass."""
+    monkeypatch.setattr(sys, "argv", ["ci_gate.py", RTX_4090, "0.5"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(EXAMPLES / "ci_gate.py"), run_name="__main__")
+    assert ended.value.code == 2
+    assert "python examples/ci_gate.py" in capsys.readouterr().err
