@@ -89,8 +89,8 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """What there is to be completed."""
-    return sorted({*globals(), *__all__})
+    """What there is to be completed: the stable names."""
+    return sorted(__all__)
 
 
 def _presenter() -> Presenter:

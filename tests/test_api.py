@@ -1,12 +1,13 @@
 """The library's verbs on a tiny model, from its config alone."""
 
 import json
+from pathlib import Path
 
 import pytest
 from tiny_models import TINY_LLAMA, TINY_LLAMA_PARAMETERS
 
 from anatomy import api
-from anatomy.errors import ArchitectureError, RecipeError, SourceError
+from anatomy.errors import AnatomyError, ArchitectureError, RecipeError, SourceError
 from anatomy.hardware.catalog import all_gpus
 from anatomy.training.recipe import Recipe
 
@@ -158,3 +159,72 @@ def test_an_unknown_optimizer_is_refused_before_the_model_is_read():
     with pytest.raises(RecipeError, match="'adam' is not an optimizer") as caught:
         api.plan("no/such-model", optimizer="adam")
     assert "adamw_torch, adamw_torch_fused" in caught.value.hint
+
+
+def test_a_model_can_be_named_by_a_path(tiny_llama):
+    found = api.show(Path(tiny_llama))
+    assert found == api.show(str(tiny_llama))
+    assert not api.diff(Path(tiny_llama), str(tiny_llama)).facts
+
+
+@pytest.mark.parametrize(
+    "verb", [api.load, api.show, api.examine, api.plan, api.compare, api.profile, api.report]
+)
+def test_what_names_no_model_is_refused(verb):
+    with pytest.raises(
+        AnatomyError, match=r"is named by a text or a path, not by object|There is no report of object"
+    ):
+        verb(object())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "hint"),
+    [
+        ({"recipe": "recipe.toml"}, "recipe is 'recipe.toml', which is no anatomy.Recipe", "config='FILE'"),
+        ({"recipe": {"method": "lora"}}, "which is no anatomy.Recipe", "keywords: method='lora'"),
+        ({"gpu": 24}, "A GPU is named by a text, not by 24", "anatomy gpus"),
+    ],
+)
+def test_arguments_of_another_type_are_refused(tiny_llama, arguments, said, hint):
+    for verb in (api.plan, api.compare):
+        with pytest.raises(RecipeError, match=said) as refused:
+            verb(str(tiny_llama), **arguments)
+        assert hint in refused.value.hint
+
+
+def test_one_text_is_no_list_of_methods(tiny_llama):
+    with pytest.raises(RecipeError, match="'lora' is one text") as refused:
+        api.compare(str(tiny_llama), methods="lora")
+    assert refused.value.hint == "write ['lora']"
+
+
+def test_threads_take_turns(tiny_llama):
+    """The rehearsal's stand-ins are put in for the whole process."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    methods = ("full", "lora", "full", "lora")
+    with ThreadPoolExecutor(4) as threads:
+        found = [*threads.map(lambda method: api.plan(str(tiny_llama), method=method, seq_len=16), methods)]
+    alone = {method: api.plan(str(tiny_llama), method=method, seq_len=16) for method in methods[:2]}
+    assert [plan.to_dict() for plan in found] == [alone[method].to_dict() for method in methods]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"overrides": "num_hidden_layers=4"}, "is no mapping of facts"),
+        ({"lengths": [10, "20"]}, "hold '20'"),
+    ],
+)
+def test_slips_of_a_program_are_refused(tiny_llama, arguments, said):
+    with pytest.raises(AnatomyError, match=said):
+        api.plan(str(tiny_llama), **arguments)
+
+
+def test_what_cannot_be_drawn_or_exported_is_refused(tmp_path):
+    with pytest.raises(AnatomyError, match="There is no picture of Gpus"):
+        api.plot(api.gpus(), tmp_path / "gpus.svg")
+    with pytest.raises(AnatomyError, match="Gpus is no replay") as refused:
+        api.export(api.gpus(), tmp_path / "gpus.json")
+    assert "plan.replay" in refused.value.hint
+    assert not [*tmp_path.iterdir()]

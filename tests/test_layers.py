@@ -11,7 +11,19 @@ import anatomy
 ROOT = Path(anatomy.__file__).parent
 
 ORDER = (
-    *("errors", "units", "dtypes", "ggml", "versions", "garbage", "blueprint", "result", "older", "source"),
+    *(
+        "errors",
+        "units",
+        "dtypes",
+        "ggml",
+        "versions",
+        "garbage",
+        "alone",
+        "blueprint",
+        "result",
+        "older",
+        "source",
+    ),
     *("architecture", "formats", "inference", "memory"),
     *("answers", "training", "rehearsal", "hardware", "planning", "trainers", "profiling", "validation"),
     *("documents", "render", "plots", "schemas", "api"),

@@ -44,6 +44,8 @@ def results(made_plan, tiny_llama) -> dict[str, Result]:
         "diff": anatomy.diff(str(tiny_llama), str(tiny_llama)),
         "examined": anatomy.examine(str(tiny_llama), formats=True, sort="bytes"),
         "env": anatomy.env(),
+        "models": anatomy.models(),
+        "gpus": anatomy.gpus(),
         "document": anatomy.report(make_record()),
     }
 

@@ -5,8 +5,9 @@ from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
+from anatomy.alone import alone
 from anatomy.api.configured import Asked, Config, asked
-from anatomy.api.description import Progress, silence, trainable_description
+from anatomy.api.description import Progress, Reference, silence, trainable_description
 from anatomy.api.lengths import Given, batch_of
 from anatomy.api.planned import assumed_of, target_of
 from anatomy.api.staged import Staged, check_optimizers, stage
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     Kept = OptimizerRecord | InseparableError | AnatomyError
 
 
+@alone
 def compare(
-    reference: str | None = None,
+    reference: Reference | None = None,
     *,
     methods: Sequence[str] | None = None,
     optimizers: Sequence[str] | None = None,

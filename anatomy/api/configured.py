@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
 
+from anatomy.api.description import Reference, spelled
 from anatomy.api.lengths import Given, with_lengths
 from anatomy.api.staged import asked_recipe
 from anatomy.blueprint import Blueprint
 from anatomy.errors import RecipeError
 from anatomy.planning.reading import Reading
+from anatomy.source.overrides import check_overrides
 from anatomy.trainers import read
 from anatomy.training.available import check_available
 from anatomy.training.recipe import Recipe
@@ -90,7 +92,7 @@ def settled(run: Asked, options: Mapping[str, Any], lengths: Given | None) -> tu
 
 
 def asked(
-    reference: str | None,
+    reference: Reference | None,
     config: Config | None,
     *,
     recipe: Recipe | None,
@@ -100,7 +102,13 @@ def asked(
 ) -> Asked:
     """What the arguments and the file say together: an argument wins over the file. Raises RecipeError, SourceError."""
     found = config if isinstance(config, Reading) or config is None else read_config(config)
-    named = reference if reference is not None else found and found.model
+    if recipe is not None and not isinstance(recipe, Recipe):
+        raise RecipeError(
+            f"recipe is {recipe!r}, which is no anatomy.Recipe.",
+            hint="config='FILE' reads a recipe's file; single settings are keywords: method='lora', r=16",
+        )
+    check_overrides(overrides or {})
+    named = spelled(reference) if reference is not None else found and found.model
     if not named:
         where = "" if found is None else f": {found.file} names none"
         raise RecipeError(

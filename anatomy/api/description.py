@@ -1,20 +1,34 @@
 """What a model is: its description, and the model taken apart."""
 
 from collections.abc import Callable, Mapping
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
+from anatomy.alone import alone
 from anatomy.blueprint import Blueprint
-from anatomy.errors import ArchitectureError
+from anatomy.errors import ArchitectureError, SourceError
 
 if TYPE_CHECKING:
     from anatomy.architecture.anatomy import Anatomy
 
 Progress = Callable[[str], None]
 """Told what is being done, in a few words."""
+Reference = str | PathLike[str]
+"""What names a model: a hub's id, a folder, a file."""
+
+
+def spelled(reference: Reference) -> str:
+    """A reference as text. Raises SourceError for what names no model: a module, a number."""
+    if isinstance(reference, str | PathLike):
+        return fspath(reference)
+    raise SourceError(
+        f"A model is named by a text or a path, not by {type(reference).__name__}.",
+        hint="name a hub's id or a folder; a module of your own is a file's function (FILE.py:NAME) or anatomy.watch's model",
+    )
 
 
 def load(
-    reference: str,
+    reference: Reference,
     *,
     overrides: Mapping[str, Any] | None = None,
     revision: str | None = None,
@@ -24,11 +38,14 @@ def load(
     """What is known of the model that `reference` names; see `anatomy.source.load`. Raises SourceError."""
     from anatomy import source
 
-    return source.load(reference, overrides=overrides, revision=revision, headers=headers, progress=progress)
+    return source.load(
+        spelled(reference), overrides=overrides, revision=revision, headers=headers, progress=progress
+    )
 
 
+@alone
 def show(
-    reference: str,
+    reference: Reference,
     *,
     overrides: Mapping[str, Any] | None = None,
     revision: str | None = None,
@@ -47,6 +64,7 @@ def show(
     from anatomy.architecture.plausible import check_plausible
 
     tell = progress or silence
+    reference = spelled(reference)
     if own_reference(reference) is not None:
         check_nothing_set(reference, overrides)
         tell(f"running {reference}")

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from anatomy.api.description import Progress, load, silence
+from anatomy.alone import alone
+from anatomy.api.description import Progress, Reference, load, silence, spelled
 from anatomy.api.examined import described, taken_apart
 
 if TYPE_CHECKING:
@@ -11,9 +12,10 @@ if TYPE_CHECKING:
     from anatomy.blueprint import Blueprint
 
 
+@alone
 def diff(
-    left: str,
-    right: str,
+    left: Reference,
+    right: Reference,
     *,
     overrides: Mapping[str, Any] | None = None,
     revision: str | None = None,
@@ -31,6 +33,7 @@ def diff(
     from anatomy.architecture.plain import count_plain
 
     tell = progress or silence
+    left, right = spelled(left), spelled(right)
     options: dict[str, Any] = {"overrides": overrides, "revision": revision}
     if own_reference(left) or own_reference(right):
         options |= {"trust_remote_code": trust_remote_code, "progress": tell}

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from anatomy.api.description import Progress, load, silence
+from anatomy.alone import alone
+from anatomy.api.description import Progress, Reference, load, silence, spelled
 from anatomy.errors import ArchitectureError, RecipeError, SourceError
 from anatomy.result import Result
 
@@ -54,8 +55,9 @@ class Examined(Result):
         return f"<Examined {', '.join(name for name, value in found.items() if value is not None)} of {self.anatomy!r}>"
 
 
+@alone
 def examine(
-    reference: str,
+    reference: Reference,
     *,
     formats: bool = False,
     filter: str | None = None,  # noqa: A002 - named as the flag
@@ -81,6 +83,7 @@ def examine(
     from anatomy.architecture.own import own_reference
 
     tell = progress or silence
+    reference = spelled(reference)
     _check_belongs("add_tokens", add_tokens, "tokenizer", tokenizer)
     _check_belongs("context", context, "kv_cache", kv_cache)
     if kv_cache and own_reference(reference) is not None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from anatomy import __version__
 from anatomy.hardware.catalog import Gpu, all_gpus
+from anatomy.result import Result
 from anatomy.versions import installed
 
 if TYPE_CHECKING:
@@ -11,16 +12,34 @@ if TYPE_CHECKING:
     from anatomy.source.catalog import CatalogEntry
 
 
-def models() -> "tuple[CatalogEntry, ...]":
+class Models(tuple["CatalogEntry", ...], Result):
+    """A tuple of the shipped models, and a result as those of the other verbs are."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} models of the catalog>"
+
+
+class Gpus(tuple[Gpu, ...], Result):
+    """A tuple of GPUs, and a result as those of the other verbs are."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} GPUs of the catalog>"
+
+
+def models() -> Models:
     """The models whose facts are shipped."""
     from anatomy.source import catalog
 
-    return catalog.entries()
+    return Models(catalog.entries())
 
 
-def gpus() -> tuple[Gpu, ...]:
+def gpus() -> Gpus:
     """The GPUs that runs are fitted onto, the smallest memory first."""
-    return all_gpus()
+    return Gpus(all_gpus())
 
 
 def env() -> "Environment":

@@ -4,7 +4,8 @@ import warnings
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from anatomy.api.description import Progress, silence, trainable_description
+from anatomy.alone import alone
+from anatomy.api.description import Progress, Reference, silence, spelled, trainable_description
 from anatomy.api.staged import stage
 from anatomy.blueprint import Blueprint, Origin
 from anatomy.errors import RecipeError
@@ -34,8 +35,9 @@ TOKENS = 16
 """In the sequence: what a step of the optimizer takes does not depend on it."""
 
 
+@alone
 def optimizers(
-    reference: str | None = None,
+    reference: Reference | None = None,
     *,
     only: Collection[str] | None = None,
     overrides: Mapping[str, Any] | None = None,
@@ -50,7 +52,7 @@ def optimizers(
     """
     names = _names(only)
     tell = progress or silence
-    blueprint = None if reference is None else trainable_description(reference, overrides, revision)
+    blueprint = None if reference is None else trainable_description(spelled(reference), overrides, revision)
     rows = []
     for number, name in enumerate(names, 1):
         tell(f"rehearsing {name} ({number} of {len(names)})")

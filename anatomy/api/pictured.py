@@ -1,6 +1,7 @@
 """Answers as pictures."""
 
 from importlib.util import find_spec
+from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 from anatomy.errors import AnatomyError
@@ -28,7 +29,7 @@ def check_plot(path: str) -> None:
 
 def plot(
     answer: "Plan | Comparison | Anatomy | Validation | Record | Chart",
-    path: str,
+    path: "str | PathLike[str]",
 ) -> None:
     """Draw an answer: of a plan the step of its peak, of a comparison the peak of each run, of a model where its
     parameters are, of a validation what was predicted against what was measured, of a profiled run the same phase by
@@ -42,6 +43,7 @@ def plot(
     from anatomy.documents.charts_of import chart_of
     from anatomy.plots import form_of, picture
 
+    path = fspath(path)
     content = picture(chart_of(answer), form_of(path))
     try:
         Path(path).write_bytes(content)

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
+from anatomy.alone import alone
 from anatomy.api.configured import Asked, Config, asked, settled
-from anatomy.api.description import Progress, silence, trainable_description
+from anatomy.api.description import Progress, Reference, silence, trainable_description
 from anatomy.api.lengths import Given
 from anatomy.api.own import INPUTS, plan_own
 from anatomy.api.staged import Staged, stage
@@ -24,8 +25,9 @@ REHEARSED_ON = "A100 80GB SXM"
 """The GPU whose kernels are rehearsed when none is named."""
 
 
+@alone
 def plan(
-    reference: str | None = None,
+    reference: Reference | None = None,
     *,
     config: Config | None = None,
     recipe: Recipe | None = None,

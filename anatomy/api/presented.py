@@ -21,6 +21,8 @@ _DOCUMENTS: Mapping[str, tuple[str, str]] = {
     "Record": ("anatomy.documents.profile", "profile_document"),
     "Validation": ("anatomy.documents.validate", "validate_document"),
     "OptimizerTable": ("anatomy.documents.optimizers", "optimizers_document"),
+    "Models": ("anatomy.documents.catalogs", "models_document"),
+    "Gpus": ("anatomy.documents.catalogs", "gpus_document"),
     "Environment": ("anatomy.documents.environment", "environment_document"),
 }
 """Class of a result -> module and function that make its document. Only the one that is needed is imported."""

@@ -4,8 +4,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
+from anatomy.alone import alone
 from anatomy.api.configured import Asked, Config, asked, settled
-from anatomy.api.description import Progress, silence, trainable_description
+from anatomy.api.description import Progress, Reference, silence, trainable_description
 from anatomy.api.lengths import Given
 from anatomy.api.room import Room, check_room, room_on, smallest_change
 from anatomy.api.staged import Staged, stage
@@ -25,8 +26,9 @@ SEED = 0
 """Of the random weights."""
 
 
+@alone
 def profile(
-    reference: str | None = None,
+    reference: Reference | None = None,
     *,
     config: Config | None = None,
     recipe: Recipe | None = None,

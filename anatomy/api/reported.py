@@ -135,13 +135,19 @@ def _of_answer(answer: "Answer", command: str | None) -> "Document":
     from anatomy.planning.compare import Comparison
     from anatomy.planning.plan import Plan
     from anatomy.profiling.record import Record
+    from anatomy.validation.scores import Validation
 
     if isinstance(answer, Plan):
         return plan_report(answer, None, command)
     if isinstance(answer, Comparison):
         return comparison_report(answer, command)
-    return (
-        record_report(answer, command) if isinstance(answer, Record) else validation_report(answer, command)
+    if isinstance(answer, Record):
+        return record_report(answer, command)
+    if isinstance(answer, Validation):
+        return validation_report(answer, command)
+    raise AnatomyError(
+        f"There is no report of {type(answer).__name__}: of a plan, a comparison, a validation or a measured run there is.",
+        hint="other results write themselves: anatomy.show('org/name').write('model.html')",
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Hashable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from anatomy.alone import alone
 from anatomy.api.configured import Asked, asked, settled
 from anatomy.api.description import Progress, show, silence, trainable_description
 from anatomy.api.own import INPUTS, plan_own
@@ -49,6 +50,7 @@ class Studio:
         self._runs: OrderedDict[Hashable, tuple[Staged, RunApart]] = OrderedDict()
         self._records: dict[Hashable, OptimizerRecord] = {}
 
+    @alone
     def show(self, progress: Progress | None = None) -> "Anatomy":
         """The model, taken apart; see `anatomy.api.show`."""
         return show(
@@ -59,6 +61,7 @@ class Studio:
             progress=progress,
         )
 
+    @alone
     def plan(
         self,
         recipe: Recipe,

@@ -59,8 +59,13 @@ def chart_of(answer: "Plan | Comparison | Anatomy | Validation | Record | Chart"
             return accuracy_of(answer)
         case Record():
             return phase_levels(answer)
-        case _:
+        case MemoryTimeline() | Breakdown() | Treemap() | Accuracy() | PhaseLevels():
             return answer
+        case _:
+            raise AnatomyError(
+                f"There is no picture of {type(answer).__name__}.",
+                hint="of a plan, a comparison, a model (anatomy.show), a validation or a measured run there is one",
+            )
 
 
 def timeline_of(

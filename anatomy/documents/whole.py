@@ -96,7 +96,9 @@ def owners_table(plan: Plan) -> Table:
         title="At the peak, by what owns it",
         columns=(
             Column(name="category", title="category", keep=True),
-            Column(name="component", title="component", show=lambda name: name or "(no module)", keep=True),
+            Column(
+                name="component", title="component", show=lambda name: name or "(no component)", keep=True
+            ),
             Column(name="bytes", title="memory", show=bytes_column(parts.values()), right=True, keep=True),
         ),
         rows=tuple((category.value, component, size) for (category, component), size in parts.items()),

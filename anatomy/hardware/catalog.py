@@ -74,6 +74,8 @@ def all_gpus() -> tuple[Gpu, ...]:
 
 def lookup(name: str) -> Gpu:
     """The GPU that a user or a driver calls `name`. Raises RecipeError, with close matches, when there is none."""
+    if not isinstance(name, str):
+        raise RecipeError(f"A GPU is named by a text, not by {name!r}.", hint="`anatomy gpus` lists them")
     found = _index().get(_key(name))
     if found is None:
         raise RecipeError(f"{name!r} is not a GPU of the catalog.", hint=_suggestion(name))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from anatomy.alone import alone
 from anatomy.api import REHEARSED_ON
 from anatomy.hardware.catalog import Gpu, lookup
 from anatomy.hardware.detect import detect
@@ -78,6 +79,7 @@ class Forecast:
         return {PREFIX + name: value for name, value in named.items() if value is not None}
 
 
+@alone
 def forecast(cast: Cast, component_of: Callable[[str], str], gpu: str | None) -> Forecast:
     """Rehearse `cast` with the kernels of the GPU named, else of this machine's, else of an A100.
 

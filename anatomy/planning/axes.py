@@ -105,6 +105,10 @@ def _unasked(name: str, options: Mapping[str, Any], base: Recipe, chosen: Collec
 
 def _checked(name: str, values: Sequence[str], base: Recipe) -> tuple[str, ...]:
     """The values, each once; the optimizers' names are checked where they are made."""
+    if isinstance(values, str):
+        raise RecipeError(
+            f"{name} is varied over a list of values, and {values!r} is one text.", hint=f"write [{values!r}]"
+        )
     if not values:
         raise RecipeError(f"{name} has no value to compare.", hint="name one or more, with commas between")
     known = AXES[name]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import ceil
+from numbers import Integral
 
 from anatomy.errors import RecipeError
 from anatomy.training.recipe import Recipe
@@ -20,7 +21,10 @@ class Lengths:
     @classmethod
     def of(cls, tokens: Iterable[int], source: str) -> "Lengths":
         """Raises RecipeError for none at all, or for one that is no positive number."""
-        found = tuple(sorted(tokens, reverse=True))
+        given = tuple(tokens)
+        if wrong := [one for one in given if not isinstance(one, Integral)]:
+            raise RecipeError(f"{source} hold {wrong[0]!r}.", hint="every length is an integer of tokens")
+        found = tuple(sorted(map(int, given), reverse=True))
         if not found:
             raise RecipeError(
                 f"{source} holds no lengths.", hint="one number of tokens a line, one line an example"

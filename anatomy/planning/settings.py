@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +11,8 @@ from anatomy.errors import RecipeError
 from anatomy.training.optimizers.kinds import kind_of
 from anatomy.training.peft_types import METHODS, own_defaults
 from anatomy.training.recipe import Recipe
+from anatomy.training.recipe_checks import no_setting
+from anatomy.training.value_kinds import wrong_kinds
 
 Test = Callable[[Recipe], bool]
 
@@ -90,12 +92,10 @@ def make_recipe(given: Mapping[str, Any], base: Recipe | None = None) -> Recipe:
     own default. Raises RecipeError for a setting that does not exist, has an impossible value, or means nothing for
     the method.
     """
-    known = {f.name for f in fields(Recipe)}
+    known = [f.name for f in fields(Recipe)]
     for name in given:
         if name not in known:
-            raise RecipeError(
-                f"{name!r} is not a setting of a recipe.", hint=f"known: {', '.join(sorted(known))}"
-            )
+            raise no_setting(name, known)
     base = base or Recipe()
     if given.get("peft_type") is not None and "method" not in given and not METHODS[base.method].generic:
         given = {**given, "method": "qpeft" if base.quantized else "peft"}
@@ -231,7 +231,7 @@ def recipe_from_data(data: Mapping[str, Any]) -> Recipe:
 
     Raises RecipeError, with everything that is wrong.
     """
-    wrong = dict(_wrong_kinds(data))
+    wrong = dict(wrong_kinds(data, Recipe().to_dict()))
     try:
         recipe = Recipe.from_dict({name: value for name, value in data.items() if name not in wrong})
     except RecipeError as error:
@@ -239,49 +239,3 @@ def recipe_from_data(data: Mapping[str, Any]) -> Recipe:
     if wrong:
         raise RecipeError.together([*wrong.values()])
     return recipe
-
-
-def _wrong_kinds(data: Mapping[str, Any]) -> Iterator[tuple[str, RecipeError]]:
-    """Values of another kind than the default's: TOML's types are not checked by anyone else."""
-    defaults = Recipe().to_dict()
-    for name, value in data.items():
-        kinds = _KINDS.get(name, (type(defaults.get(name)),))
-        if name in defaults and (
-            not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)
-        ):
-            wanted = " or ".join(_WORDS[kind] for kind in kinds)
-            yield (
-                name,
-                RecipeError(
-                    f"{name} is {value!r} in the recipe, but must be {wanted}.",
-                    hint="`anatomy plan --print-recipe` shows every setting with its default",
-                ),
-            )
-
-
-_KINDS: dict[str, tuple[type, ...]] = {
-    "alpha": (int,),
-    "peft_type": (str,),
-    "load_dtype": (str,),
-    "kbit_prepare": (str, bool),
-    "dequantize": (bool,),
-    "eval_accumulation_steps": (int,),
-    "optim_args": (str,),
-    "optim_target_modules": (str, list),
-    "weight_decay": (float, int),
-    "images": (int,),
-    "image_size": (list,),
-    "audio_seconds": (float, int),
-    "target_modules": (str, list),
-    "dropout": (float, int),
-    "max_grad_norm": (float, int),
-    "label_smoothing": (float, int),
-}
-_WORDS: dict[type, str] = {
-    int: "an integer",
-    float: "a number",
-    str: "a string",
-    bool: "true or false",
-    list: "a list of names",
-    dict: "a table of settings",
-}

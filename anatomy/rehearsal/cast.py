@@ -112,8 +112,7 @@ class RecipeCast:
                 recorder.adopt(parameter, module=path, category=category)
             for name, buffer in module.named_buffers(recurse=False):
                 recorder.adopt(buffer, module=path, category=_category_of(module, name))
-        for book in quantization.code_books().values() if packed else ():
-            recorder.place(book, module="", category=Category.QUANTIZATION)
+        _place_states(recorder, self.base)
         # Held, not only their ids: an adapter could get the id of a parameter that is gone.
         self.base_parameters = tuple(unique_parameters(self.base))
         base = set(map(id, self.base_parameters))
@@ -134,6 +133,7 @@ class RecipeCast:
         for path, buffer in model.named_buffers():
             owner, _, name = path.rpartition(".")
             recorder.place(buffer, module=owner, category=_category_of(owners[owner], name))
+        _place_states(recorder, model)
         return model
 
     def _pack(self, recorder: Recorder, path: str, module: Any) -> None:
@@ -230,6 +230,16 @@ def loss_assumptions(recipe: Recipe) -> tuple[str, ...]:
         known = recipe.dpo_reference == "precomputed"
         said.append(f"DPO's reference is {'scored before training' if known else where}")
     return tuple(said)
+
+
+def _place_states(recorder: Recorder, model: Any) -> None:
+    """What packed layers keep beside their weights, under the names that they have in `model`; tables of codes are all's."""
+    layers = quantization.quantized_modules(model)
+    for path, module in layers:
+        for tensor in quantization.state_tensors(module):
+            recorder.place(tensor, module=path, category=Category.QUANTIZATION)
+    for book in quantization.code_books().values() if layers else ():
+        recorder.place(book, module="", category=Category.QUANTIZATION)
 
 
 def _category_of(module: Any, name: str) -> Category:

@@ -201,8 +201,8 @@ ANATOMY_KEYS = {
     "model": MODEL,
     "facts": typed(Facts, optional=True),
     "parameters": COUNTS,
-    "stored": maybe(STORED, "The checkpoint beside the model; null where its headers were not read."),
-    "adapter": maybe(ADAPTER, "Of an adapter, what it adds to which model; else null."),
+    "stored": maybe(STORED, "null where its headers were not read."),
+    "adapter": maybe(ADAPTER, "null for a whole model."),
     "buffers": by_name(whole(), "Persistent buffers, path -> elements; not parameters."),
     "tied": several(
         record({"counted": text("Its path."), "also": several(text()), "parameters": whole()}),

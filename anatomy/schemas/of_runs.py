@@ -130,7 +130,7 @@ PLAN_KEYS = {
     "model": MODEL,
     "recipe": RECIPE,
     "adapted": by_name(text(), "Setting whose default this model cannot run -> why it has its value."),
-    "config": maybe(CONFIG, "The trainer's file that was read; null without one."),
+    "config": maybe(CONFIG, "null without a file."),
     "parameters": TRAINED,
     "targets": several(text(), "Last names of the modules that got adapters."),
     "peak": PEAK,

@@ -33,6 +33,15 @@ def parse_override(text: str) -> tuple[str, Any]:
         return key.strip(), value.strip()
 
 
+def check_overrides(overrides: Mapping[str, Any]) -> None:
+    """Raises `SourceError` for what is no mapping: a program's slip."""
+    if not isinstance(overrides, Mapping):
+        raise SourceError(
+            f"overrides is {overrides!r}, which is no mapping of facts to values.",
+            "write {'num_hidden_layers': 4}",
+        )
+
+
 def apply_overrides(blueprint: Blueprint, overrides: Mapping[str, Any]) -> Blueprint:
     """The blueprint with its config changed; without tensors where they no longer describe the model.
 
@@ -41,6 +50,7 @@ def apply_overrides(blueprint: Blueprint, overrides: Mapping[str, Any]) -> Bluep
     """
     if not overrides:
         return blueprint
+    check_overrides(overrides)
     if blueprint.config is None:
         raise SourceError(
             f"{blueprint.id} has no config whose facts could be set: only its headers are known.",

@@ -19,7 +19,7 @@ from anatomy.training.choices import (
     Reference,
 )
 from anatomy.training.peft_types import ALL_LINEAR, METHODS, PEFT_TYPES, PeftType, own_defaults
-from anatomy.training.recipe_checks import check
+from anatomy.training.recipe_checks import check, no_setting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -223,12 +223,7 @@ class Recipe:
         Raises RecipeError, with everything that is wrong: settings that do not exist, impossible values.
         """
         known = [f.name for f in fields(cls)]
-        hint = f"known: {', '.join(known)}"
-        wrong = [
-            RecipeError(f"{name!r} is not a setting of a recipe.", hint=hint)
-            for name in data
-            if name not in known
-        ]
+        wrong = [no_setting(name, known) for name in data if name not in known]
         values: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known
         }

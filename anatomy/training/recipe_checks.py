@@ -1,8 +1,8 @@
 """What a recipe cannot be: values out of range, and settings that contradict each other."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import MISSING, fields
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from anatomy.training.losses.kinds import check_dpo, check_loss
 from anatomy.training.optimizers.kinds import OWN, kind_of, parsed_args
 from anatomy.training.peft_types import ALL_LINEAR, METHODS, PEFT_DEFAULT, PEFT_TYPES
 from anatomy.training.precisions import UNMODELLED
+from anatomy.training.value_kinds import wrong_kinds
 
 if TYPE_CHECKING:
     from anatomy.training.recipe import Recipe
@@ -37,11 +38,27 @@ AT_LEAST: dict[str, int] = {
 """Setting -> the least that it can be."""
 
 
+def no_setting(name: str, known: Sequence[str]) -> RecipeError:
+    """What is said of a setting that there is not."""
+    close = get_close_matches(name, known, 3)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+    return RecipeError(f"{name!r} is not a setting of a recipe.", hint=hint)
+
+
 def check(recipe: "Recipe") -> None:
     """Raises RecipeError for what no run could be: one error, with all that is wrong."""
-    problems = [*_choices(recipe)] or [*_combinations(recipe)]  # which are combinations of possible values
+    problems = [*_kinds(recipe)] or [*_choices(recipe)]  # which are values of the right types
+    problems = problems or [*_combinations(recipe)]  # which are combinations of possible values
     if problems:
         raise RecipeError.together(problems)
+
+
+def _kinds(recipe: "Recipe") -> Iterator[RecipeError]:
+    """A value of another type, but for a choice's: there, the choices say more."""
+    usual = {
+        f.name: {} if f.default is MISSING else f.default for f in fields(recipe) if f.name not in CHOICES
+    }
+    yield from (error for _, error in wrong_kinds({name: getattr(recipe, name) for name in usual}, usual))
 
 
 def _choices(recipe: "Recipe") -> Iterator[RecipeError]:

@@ -3,10 +3,12 @@
 import dataclasses
 import inspect
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import anatomy
 from anatomy import errors
+from anatomy.api import configured, description, lengths
 from anatomy.blueprint import Blueprint
 from anatomy.hardware.catalog import Gpu
 from anatomy.memory.footprint import Footprint, Instant
@@ -16,10 +18,12 @@ from anatomy.profiling.measurement import Measurement
 from anatomy.profiling.record import Prediction
 from anatomy.result import Result
 from generator.markdown import NOTICE, anchor, code, joined, plain, prose, table
-from generator.source_text import fields_of, is_property, public_members, signature_of
+from generator.source_text import alias_of, fields_of, is_property, public_members, signature_of
 
 PARTS: tuple[type, ...] = (Blueprint, Footprint, Instant, Fit, Gpu, Row, Measurement, Prediction)
 """What the stable values are made of, as far as people ask for it."""
+ALIASES = ((description, "Reference"), (configured, "Config"), (lengths, "Given"), (description, "Progress"))
+"""Names of types in signatures, and the modules that say what they stand for."""
 ERRORS: tuple[type, ...] = (
     errors.AnatomyError,
     errors.SourceError,
@@ -47,6 +51,8 @@ def page() -> str:
         f"Values: {_links({kind.__name__: kind for kind in kinds})}.",
         f"Errors: {_links({kind.__name__: kind for kind in ERRORS})}.",
         "## Functions",
+        "Words of the signatures:",
+        table(("type", "stands for", "meaning"), (_alias(*alias) for alias in ALIASES)),
         *(_function(name, found) for name, found in verbs.items()),
         "## Results",
         plain(prose(inspect.getdoc(Result) or "")),
@@ -90,6 +96,11 @@ def _function(name: str, function: Any) -> str:
         f"```python\n{signature_of(function)}\n```",
         plain(prose(inspect.getdoc(function) or "")),
     )
+
+
+def _alias(module: ModuleType, name: str) -> tuple[str, str, str]:
+    found = alias_of(module, name)
+    return code(found.name), code(found.annotation), plain(prose(found.text))
 
 
 def _kind(kind: type) -> Iterator[str]:

@@ -4,6 +4,8 @@ import ast
 import inspect
 import textwrap
 from dataclasses import dataclass
+from itertools import pairwise
+from types import ModuleType
 from typing import Any
 
 
@@ -36,6 +38,15 @@ def fields_of(kind: type) -> list[Field]:
                 )
             )
     return found
+
+
+def alias_of(module: ModuleType, name: str) -> Field:
+    """A module's name for a type, what it stands for (`annotation`), and what is said of it."""
+    body = ast.parse(inspect.getsource(module)).body
+    for node, after in pairwise(body):
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return Field(name=name, annotation=_type(node.value), default="", text=_string(after))
+    raise LookupError(f"{module.__name__} has no {name}")
 
 
 def signature_of(function: Any) -> str:

@@ -105,6 +105,33 @@ def test_what_makes_no_sense_is_refused(given_settings, said):
 
 
 @pytest.mark.parametrize(
+    ("setting", "value", "wanted"),
+    [
+        ("r", "64", "an integer"),
+        ("r", 64.0, "an integer"),
+        ("batch_size", True, "an integer"),
+        ("seq_len", None, "an integer"),
+        ("dropout", "0.1", "a number or an integer"),
+        ("double_quant", 1, "true or false"),
+        ("optimizer", 3, "a string"),
+        ("target_modules", 3, "a string or a list of names"),
+        ("peft", "bias=all", "a table of settings"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(setting, value, wanted):
+    with pytest.raises(RecipeError, match=f"^{setting} is {value!r}, but must be {wanted}.$") as refused:
+        make_recipe({setting: value})
+    assert refused.value.setting == setting
+
+
+def test_a_misspelt_setting_is_named():
+    for make in (make_recipe, Recipe.from_dict):
+        with pytest.raises(RecipeError, match="'methd' is not a setting") as refused:
+            make({"methd": "lora"})
+        assert refused.value.hint == "did you mean method?"
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("r = ", "not TOML"),

@@ -157,6 +157,20 @@ def _resting(timeline: Timeline) -> tuple[int, int]:
     return level[Category.WEIGHTS], level[Category.QUANTIZATION]
 
 
+@pytest.mark.parametrize("kind", ["nf4", "int8"])
+def test_scales_belong_to_the_layer_whose_weight_they_scale(kind: str) -> None:
+    """Not to the adapter that is put on it, and under the layer's name inside of that."""
+    recipe = replace(QLORA, quant_type=kind, precision="bf16")
+    timeline = rehearse(_make(recipe), recipe, component_of=lambda path: path).timeline
+    owned: dict[Category, set[str]] = {Category.WEIGHTS: set(), Category.QUANTIZATION: set()}
+    for event in timeline.events():
+        if not event.step and event.block.category in owned and "_proj" in event.block.module:
+            owned[event.block.category].add(event.block.component)
+            assert event.block.module.endswith("_proj.base_layer")
+    assert len(owned[Category.WEIGHTS]) == 7 * 3
+    assert owned[Category.QUANTIZATION] == owned[Category.WEIGHTS]
+
+
 @pytest.mark.parametrize("block", [32, 64, 4096])
 def test_a_block_of_4_bit_weights_has_one_scale(block: int) -> None:
     _, scales = _resting(_timeline(double_quant=False, quant_block_size=block))

@@ -191,3 +191,11 @@ def test_sections_keep_their_names():
     assert page.all("section")[0]["id"] == "gpus"
     assert page.all("a")[1]["href"] == "#gpus"
     assert json.loads(render(replace(document, data={"a": 1}), "json")) == {"a": 1}
+
+
+def test_the_reserved_line_has_a_name():
+    text = render(tiny_report(), "html")
+    named = {re.sub("<.*?>", "", one) for one in re.findall(r'<span class="label .*?</span>', text)}
+    assert text.count('class="reserved"') == 1
+    assert "reserved" in named
+    assert any(one.startswith("peak ") for one in named)

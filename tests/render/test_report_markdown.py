@@ -87,7 +87,7 @@ ANSWER = """\
     | category | component | memory |
     | --- | --- | ---: |
     | weights | head | 100.00 MiB |
-    | activations | (no module) | 60.00 MiB |
+    | activations | (no component) | 60.00 MiB |
     | total | all | 160.00 MiB |
 
     ## Memory through a step

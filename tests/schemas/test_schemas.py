@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -228,3 +229,18 @@ def test_the_command_prints_them_and_imports_nothing():
     assert "rich" not in done.stderr
     with pytest.raises(anatomy.AnatomyError, match="no schema 'plann'"):
         anatomy.schema("plann")
+
+
+def _described(schema: Any) -> Iterator[str]:
+    inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    if isinstance(schema, dict) and isinstance(schema.get("description"), str):
+        yield schema["description"]
+    for part in inner:
+        yield from _described(part)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_description_says_a_thing_twice(name: str) -> None:
+    for said in _described(published(name)):
+        begins = [re.split(r"[;,.] ?", sentence)[0] for sentence in re.split(r"(?<=\.) ", said)]
+        assert len(begins) == len(set(begins)), said

@@ -60,7 +60,7 @@ def test_the_kind_can_be_said(reading):
 
 
 def test_a_recipe_of_our_own_is_checked_as_one(reading):
-    with pytest.raises(RecipeError, match="r is '8' in the recipe, but must be an integer"):
+    with pytest.raises(RecipeError, match="r is '8', but must be an integer"):
         reading({"method": "lora", "r": "8"})
     with pytest.raises(RecipeError, match="'sequence_len' is not a setting"):
         reading({"method": "lora", "r": 8, "sequence_len": 4})

@@ -143,8 +143,12 @@ def marks(top: int) -> tuple[int, ...]:
 def _labels(chart: MemoryTimeline, top: int, placed: Placed) -> Iterator[Markup]:
     scene = chart.scene
     if scene.drawn_capacity is not None:
-        text = f"{scene.capacity_name} gives out {format_bytes(scene.drawn_capacity)}"
+        text = f"{scene.capacity_name}: {format_bytes(scene.drawn_capacity)} beside the CUDA context"
         yield element("span", text, class_=f"label card {placed.at(bottom=scene.drawn_capacity / top)}")
+    on_the_right = (chart.peak_column or 0) * 2 < len(chart.columns)  # away from the peak's
+    reserved = chart.columns[-1 if on_the_right else 0].reserved_bytes
+    side = placed.at(right=0.0) if on_the_right else placed.at(left=0.0)
+    yield element("span", "reserved", class_=f"label reserves {side} {placed.at(bottom=reserved / top)}")
     if chart.peak_column is not None:
         at = chart.peak_column / len(chart.columns)
         side = placed.at(left=at) if at < 0.5 else placed.at(right=1 - at)
