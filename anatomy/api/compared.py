@@ -79,8 +79,7 @@ def compare(
     settled = {*in_base, *settings, *(name for name, values in named.items() if values is not None)}
     if run.config is not None:
         run.config.check_chosen(settled)
-    tell = progress or silence
-    tell(f"reading {run.reference}")
+    (tell := progress or silence)(f"reading {run.reference}")
     return _Comparing(
         run=run,
         gpu=None if gpu is None else lookup(gpu),

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from anatomy.result import Result
 
 _DOCUMENTS: Mapping[str, tuple[str, str]] = {
-    "Anatomy": ("anatomy.documents.show", "show_document"),
-    "Difference": ("anatomy.documents.show_diff", "diff_document"),
+    "Anatomy": ("anatomy.documents.show.model", "show_document"),
+    "Difference": ("anatomy.documents.show.diff", "diff_document"),
     "Examined": ("anatomy.api.presented", "examined_document"),
-    "Plan": ("anatomy.documents.plan", "plan_document"),
+    "Plan": ("anatomy.documents.plan.run", "plan_document"),
     "Comparison": ("anatomy.documents.compare", "compare_document"),
-    "Record": ("anatomy.documents.profile", "profile_document"),
+    "Record": ("anatomy.documents.profile.run", "profile_document"),
     "Validation": ("anatomy.documents.validate", "validate_document"),
     "OptimizerTable": ("anatomy.documents.optimizers", "optimizers_document"),
     "Models": ("anatomy.documents.catalogs", "models_document"),
@@ -42,12 +42,12 @@ def document_of(result: "Result") -> "Document":
 
 def examined_document(found: "Examined") -> "Document":
     """The answers, in words and tables; where nothing was asked, the model."""
-    from anatomy.documents.show import show_document
-    from anatomy.documents.show_asked import asked_document
-    from anatomy.documents.show_cache import cache_answer
-    from anatomy.documents.show_entries import entries_answer
-    from anatomy.documents.show_formats import formats_answer
-    from anatomy.documents.show_tokenizer import tokenizer_answer
+    from anatomy.documents.show.asked import asked_document
+    from anatomy.documents.show.cache import cache_answer
+    from anatomy.documents.show.entries import entries_answer
+    from anatomy.documents.show.formats import formats_answer
+    from anatomy.documents.show.model import show_document
+    from anatomy.documents.show.tokenizer import tokenizer_answer
 
     asked = [
         *([] if found.entries is None else [entries_answer(found.entries, found.anatomy)]),

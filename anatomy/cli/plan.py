@@ -124,8 +124,8 @@ def _keep(plan: "Plan", export: str | None, plot: str | None, progress: "Progres
 
 
 def _document(plan: "Plan", *, pictures: bool, by_module: bool) -> "Document":
-    from anatomy.documents.plan import plan_document, with_timeline
-    from anatomy.documents.plan_modules import with_modules
+    from anatomy.documents.plan.modules import with_modules
+    from anatomy.documents.plan.run import plan_document, with_timeline
 
     document = plan_document(plan)
     if pictures:

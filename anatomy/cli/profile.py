@@ -1,5 +1,6 @@
 """`anatomy profile`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,15 +84,12 @@ def command(
     exports = {"--export": export, "--export-predicted": export_predicted}
     files = {"-o": output, "--save": save, **exports, PLOT: plot}
     check_files(ctx, files, exports=(*exports,))
-    from anatomy.documents.profile import profile_document
     from anatomy.profiling import record as records
 
     if open_ is not None:
         _check_alone(ctx, model)
         record = records.load(Path(open_))
-        _export(record, export, export_predicted)
-        answer(profile_document(record), form, output)
-        _draw(record, plot)
+        _tell(record, exports, plot, form, output)
         return
     config = config_from_flags(flags)
     check_model(model, config)
@@ -112,7 +110,16 @@ def command(
         if save is not None:
             progress(f"writing {save}")
             records.save(record, Path(save))
-    _export(record, export, export_predicted)
+    _tell(record, exports, plot, form, output)
+
+
+def _tell(
+    record: "Record", exports: Mapping[str, str | None], plot: str | None, form: Format, output: str | None
+) -> None:
+    """The files beside the answer, and the answer."""
+    from anatomy.documents.profile.run import profile_document
+
+    _export(record, exports["--export"], exports["--export-predicted"])
     answer(profile_document(record), form, output)
     _draw(record, plot)
 

@@ -90,9 +90,9 @@ def command(
 def _shown(model: str, depth: int | None, **options: Any) -> "tuple[Anatomy, Document]":
     """The model itself, and the tokenizer where its files lie in the same folder."""
     from anatomy import api
-    from anatomy.documents.show import show_document
-    from anatomy.documents.show_asked import beside, noted
-    from anatomy.documents.show_tokenizer import tokenizer_answer
+    from anatomy.documents.show.asked import beside, noted
+    from anatomy.documents.show.model import show_document
+    from anatomy.documents.show.tokenizer import tokenizer_answer
 
     anatomy = api.show(model, **options)
     document = show_document(anatomy, depth=depth)
@@ -117,6 +117,6 @@ def _answered(
 def _differing(model: str, other: str, **options: Any) -> Document:
     """What differs between two."""
     from anatomy import api
-    from anatomy.documents.show_diff import diff_document
+    from anatomy.documents.show.diff import diff_document
 
     return diff_document(api.diff(model, other, **options))

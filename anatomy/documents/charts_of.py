@@ -76,7 +76,7 @@ def timeline_of(
     `gpu`: the card whose line is drawn, by name; else the one planned for, else the smallest that will do. Raises
     RecipeError for a card that is not in the catalog.
     """
-    from anatomy.documents.plan import run_line
+    from anatomy.documents.plan.run import run_line
 
     name, capacity = _card(plan, gpu)
     fit = next((fit for fit in plan.fits if fit.gpu == name), None)
@@ -113,7 +113,7 @@ def _step_of(plan: "Plan", index: int) -> tuple[int, int]:
 
 def breakdown_of(*plans: "Plan", title: str = "") -> Breakdown:
     """The peaks of one or several plans, in the order of size; with the card's line where they all name one card."""
-    from anatomy.documents.plan import run_line
+    from anatomy.documents.plan.run import run_line
 
     models = {named(plan.model.id, plan.model.overrides) for plan in plans}
     fits = [plan.fits[0] for plan in plans if len(plan.fits) == 1]
@@ -245,7 +245,7 @@ def phase_levels(record: "Record") -> PhaseLevels:
 
     Raises AnatomyError where no phase was finished; RehearsalError for a record with a damaged timeline.
     """
-    from anatomy.documents.plan import run_line
+    from anatomy.documents.plan.run import run_line
     from anatomy.validation.comparison import compare
 
     comparison, run = compare(record), record.measurement

@@ -6,7 +6,7 @@ from anatomy.documents.charts import Chart, MemoryTimeline
 from anatomy.documents.charts_of import COLUMNS, accuracy_of, comparison_breakdown
 from anatomy.documents.compare import compare_document
 from anatomy.documents.document import Block, Code, Document, Section, Sentence
-from anatomy.documents.profile import profile_document
+from anatomy.documents.profile.run import profile_document
 from anatomy.documents.scene import scene
 from anatomy.documents.sections import by_title
 from anatomy.documents.validate import validate_document

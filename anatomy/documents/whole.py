@@ -8,10 +8,10 @@ from anatomy.documents.charts import MemoryTimeline, Treemap
 from anatomy.documents.charts_of import timeline_of, treemap_of
 from anatomy.documents.document import Block, Code, Column, Document, Section, Sentence, Table
 from anatomy.documents.layer import layer_diagrams, order_of
-from anatomy.documents.plan import plan_document
-from anatomy.documents.plan_modules import module_table
+from anatomy.documents.plan.modules import module_table
+from anatomy.documents.plan.run import plan_document
 from anatomy.documents.sections import at_home
-from anatomy.documents.show import show_document
+from anatomy.documents.show.model import show_document
 from anatomy.planning.plan import Plan
 from anatomy.planning.settings import complete, recipe_to_toml
 from anatomy.units import bytes_column

@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from anatomy.documents.plan import run_line
+from anatomy.documents.plan.run import run_line
 from anatomy.planning.fit import Fit
 from anatomy.planning.settings import make_recipe, settings_in_use
 from anatomy.training.recipe import Recipe

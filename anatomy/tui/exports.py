@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from anatomy.documents.plan import plan_document
+from anatomy.documents.plan.run import plan_document
 from anatomy.planning.command import as_typed, plan_arguments
 from anatomy.planning.settings import recipe_to_toml
 from anatomy.render import Format, render

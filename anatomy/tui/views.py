@@ -2,7 +2,7 @@
 
 from textual.content import Content
 
-from anatomy.documents.plan import run_line
+from anatomy.documents.plan.run import run_line
 from anatomy.memory.allocator import OutOfMemory
 from anatomy.planning.plan import Plan
 from anatomy.tui.desk import Desk

@@ -7,7 +7,7 @@ from test_import_hygiene import heavy_imports
 from tiny_models import TINY_LLAMA, TINY_LLAMA_PARAMETERS
 
 from anatomy import api
-from anatomy.documents.show_diff import diff_document
+from anatomy.documents.show.diff import diff_document
 from anatomy.render import render
 from anatomy.render.style import Style
 

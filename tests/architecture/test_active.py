@@ -6,7 +6,7 @@ from anatomy.architecture.active import active_parameters
 from anatomy.architecture.anatomy import anatomy_from
 from anatomy.architecture.facts import Facts
 from anatomy.architecture.tree import tree_from_shapes
-from anatomy.documents.show import show_document
+from anatomy.documents.show.model import show_document
 
 GPT_OSS_120B = {"model_type": "gpt_oss", "num_hidden_layers": 36, "num_local_experts": 128}
 PUBLISHED = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from anatomy.architecture.anatomy import Anatomy, anatomy_from
-from anatomy.documents.show import show_document
+from anatomy.documents.show.model import show_document
 from anatomy.errors import ArchitectureError
 from anatomy.source import load
 

@@ -6,7 +6,7 @@ from anatomy.architecture.anatomy import anatomy_from
 from anatomy.architecture.difference import difference
 from anatomy.architecture.facts import facts_from_config
 from anatomy.documents.document import Facts as Shown
-from anatomy.documents.show import show_document
+from anatomy.documents.show.model import show_document
 
 SIZES = {
     "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 128,

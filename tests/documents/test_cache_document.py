@@ -4,7 +4,7 @@ import pytest
 from tiny_models import MIB, make_gpu
 
 from anatomy.documents.document import Facts, Table
-from anatomy.documents.show_cache import cache_answer
+from anatomy.documents.show.cache import cache_answer
 from anatomy.inference.cache import BY_NAME, KvCache, LayerCache
 from anatomy.planning.serving import Load, served
 

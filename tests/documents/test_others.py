@@ -7,7 +7,7 @@ from made_records import make_record
 from anatomy.documents.charts import Accuracy, MemoryTimeline
 from anatomy.documents.document import Code, Section
 from anatomy.documents.others import AS_ON_CUDA, record_report, validation_report
-from anatomy.documents.profile import profile_document
+from anatomy.documents.profile.run import profile_document
 from anatomy.documents.validate import validate_document
 
 MIB = 1 << 20

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from anatomy.documents.document import Bars, Facts, Notes, Sentence, Table
-from anatomy.documents.plan import plan_document
+from anatomy.documents.plan.run import plan_document
 from anatomy.planning.settings import settings_in_use
 from anatomy.training.recipe import Recipe
 

@@ -6,8 +6,8 @@ import pytest
 
 from anatomy import api
 from anatomy.documents.document import Table
-from anatomy.documents.plan import plan_document
-from anatomy.documents.plan_modules import OUTSIDE, module_table, with_modules
+from anatomy.documents.plan.modules import OUTSIDE, module_table, with_modules
+from anatomy.documents.plan.run import plan_document
 from anatomy.render import render
 
 

@@ -10,8 +10,8 @@ import pytest
 from made_records import CUDA, MIB, SMALLER, failed_record, make_record, measured_timeline
 
 from anatomy.documents.document import Bars, Facts, Notes, Sentence, Table
-from anatomy.documents.profile import NO_GPU, profile_document
-from anatomy.documents.profile_speed import format_flops_per_second, format_seconds
+from anatomy.documents.profile.run import NO_GPU, profile_document
+from anatomy.documents.profile.speed import format_flops_per_second, format_seconds
 from anatomy.documents.signed import signed_bytes, signed_share
 from anatomy.memory.timeline import Timeline
 from anatomy.profiling.measurement import Kernel

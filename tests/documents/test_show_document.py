@@ -9,7 +9,7 @@ from anatomy.architecture.anatomy import anatomy_from
 from anatomy.architecture.tree import tree_from_model
 from anatomy.blueprint import Blueprint, Origin, TensorHeader
 from anatomy.documents.document import Facts, Notes, Sentence, Table, Tree
-from anatomy.documents.show import bytes_as, show_document
+from anatomy.documents.show.model import bytes_as, show_document
 
 
 def anatomy_of(config=None, tensors=None):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from anatomy.api import show
-from anatomy.documents.show import show_document
-from anatomy.documents.stored_types import types_table
+from anatomy.documents.show.model import show_document
+from anatomy.documents.show.stored_types import types_table
 from anatomy.render import render
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "source"))

@@ -7,7 +7,7 @@ from made_reports import tiny_report
 
 from anatomy.documents.charts import MemoryTimeline, Treemap
 from anatomy.documents.document import Bars, Code, Diagram, Facts, Notes, Section, Sentence, Table
-from anatomy.documents.plan import plan_document
+from anatomy.documents.plan.run import plan_document
 from anatomy.documents.whole import SECTIONS, plan_report
 
 

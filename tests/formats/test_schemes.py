@@ -4,7 +4,7 @@ import pytest
 
 from anatomy.architecture.linears import bitsandbytes_linears
 from anatomy.documents.document import Notes
-from anatomy.documents.show_formats import formats_answer
+from anatomy.documents.show.formats import formats_answer
 from anatomy.formats.schemes import torch_sizes
 from anatomy.formats.weights import weights_of
 

@@ -22,7 +22,7 @@ from anatomy.architecture.facts import facts_from_config, named_dtype, predictio
 from anatomy.architecture.plain import count_plain
 from anatomy.architecture.plausible import check_plausible
 from anatomy.blueprint import Blueprint, Origin, TensorHeader
-from anatomy.documents.show import show_document
+from anatomy.documents.show.model import show_document
 from anatomy.errors import AnatomyError
 from anatomy.render import json as as_json
 from anatomy.render.style import Style

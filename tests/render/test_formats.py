@@ -20,7 +20,7 @@ from anatomy.documents.document import (
     Table,
     Tree,
 )
-from anatomy.documents.plan import plan_document
+from anatomy.documents.plan.run import plan_document
 from anatomy.render import FORMATS, render
 from anatomy.render.style import Style
 from anatomy.units import bytes_column

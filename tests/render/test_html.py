@@ -24,7 +24,7 @@ from anatomy.documents.document import (
 )
 from anatomy.documents.document import Diagram as LayerDiagram
 from anatomy.documents.others import record_report, validation_report
-from anatomy.documents.plan import plan_document
+from anatomy.documents.plan.run import plan_document
 from anatomy.render import render
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> & \"'`\u202e\x07"

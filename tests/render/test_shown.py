@@ -32,7 +32,7 @@ def test_styles_of_our_own_stay():
 def test_a_hostile_config_s_words_are_shown(tmp_path: Path, format_):
     from anatomy.architecture.anatomy import count_headers
     from anatomy.blueprint import Blueprint, Origin, TensorHeader
-    from anatomy.documents.show import show_document
+    from anatomy.documents.show.model import show_document
     from anatomy.render import render
 
     config = json.loads(

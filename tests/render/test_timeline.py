@@ -7,7 +7,7 @@ from made_timelines import tiny_plan
 
 from anatomy.documents.charts_of import timeline_of
 from anatomy.documents.document import Document, Table
-from anatomy.documents.plan import plan_document, where_sentence, with_timeline
+from anatomy.documents.plan.run import plan_document, where_sentence, with_timeline
 from anatomy.memory.timeline import Category
 from anatomy.render import render
 from anatomy.render.palette import CATEGORY_LETTERS

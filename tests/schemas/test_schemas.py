@@ -18,8 +18,8 @@ from made_reports import tiny_report
 import anatomy
 from anatomy import api
 from anatomy.documents.catalogs import gpus_document, models_document
-from anatomy.documents.plan import plan_document
-from anatomy.documents.plan_modules import with_modules
+from anatomy.documents.plan.modules import with_modules
+from anatomy.documents.plan.run import plan_document
 from anatomy.planning.optimizer_costs import Cost, OptimizerRow, OptimizerTable
 from anatomy.schemas import NAMES, published
 from anatomy.schemas.build import SCHEMAS

@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from anatomy.documents.plan import answer_sentence
+from anatomy.documents.plan.run import answer_sentence
 from anatomy.errors import RecipeError
 from anatomy.planning.plan import Plan
 from anatomy.training.choices import CHOICES

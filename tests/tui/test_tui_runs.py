@@ -10,7 +10,7 @@ from textual.app import App, ComposeResult
 from textual.widgets import Static
 
 from anatomy.documents.document import Sentence, Table
-from anatomy.documents.profile import profile_document
+from anatomy.documents.profile.run import profile_document
 from anatomy.documents.signed import signed_share
 from anatomy.profiling.record import Record
 from anatomy.tui.runs.saved import SavedRun, UnreadRun, detail_blocks, list_texts, saved_run

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from anatomy.documents.plan import run_line
-from anatomy.documents.plan_table import remark
+from anatomy.documents.plan.run import run_line
+from anatomy.documents.plan.table import remark
 from anatomy.hardware.catalog import Gpu
 from anatomy.planning.fit import Fit
 from anatomy.planning.plan import Plan

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import DataTable, Input, Static
 
-from anatomy.documents.plan import FREED, HEADROOM
+from anatomy.documents.plan.run import FREED, HEADROOM
 from anatomy.hardware.catalog import all_gpus
 from anatomy.planning.plan import Plan
 from anatomy.tui.gpus.rows import HEADINGS, MARKS, GpuRow, Order, arranged, gpu_rows, texts

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from anatomy.documents.plan import setting_text
+from anatomy.documents.plan.run import setting_text
 from anatomy.errors import RecipeError
 from anatomy.planning.settings import to_toml
 from anatomy.training.recipe import Recipe

@@ -7,7 +7,7 @@ from textwrap import wrap
 from textual.content import Content
 
 from anatomy.documents.document import Tone, share_of
-from anatomy.documents.plan import answer_sentence, breakdown_bars, peak_facts, run_line, where_sentence
+from anatomy.documents.plan.run import answer_sentence, breakdown_bars, peak_facts, run_line, where_sentence
 from anatomy.memory.timeline import Category
 from anatomy.planning.plan import Plan
 from anatomy.render.palette import CATEGORY_COLORS, CATEGORY_LETTERS

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from anatomy.documents.document import Block, Facts, Notes, Sentence, Table, named
-from anatomy.documents.plan import run_line
-from anatomy.documents.profile import Profile, answer_sentence, instant_sentences
-from anatomy.documents.profile_speed import speed
-from anatomy.documents.profile_tables import categories, peaks, phases
+from anatomy.documents.plan.run import run_line
+from anatomy.documents.profile.run import Profile, answer_sentence, instant_sentences
+from anatomy.documents.profile.speed import speed
+from anatomy.documents.profile.tables import categories, peaks, phases
 from anatomy.documents.signed import signed_bytes, signed_share
 from anatomy.profiling.record import Record
 from anatomy.training.recipe import Recipe

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import DataTable, Static
 
-from anatomy.documents.profile_tables import SIGN
+from anatomy.documents.profile.tables import SIGN
 from anatomy.render.style import Style
 from anatomy.render.terminal import painted
 from anatomy.tui.runs.saved import HEADINGS, NUMBERS, SavedRun, UnreadRun, detail_blocks, list_texts

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from anatomy.architecture.vocabulary_rows import Rows
 from anatomy.documents.document import Column, Facts, Table
-from anatomy.documents.show_asked import Asked
+from anatomy.documents.show.asked import Asked
 from anatomy.source.tokenizer import Tokenizer
 from anatomy.units import format_bytes
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from anatomy.architecture.anatomy import Anatomy
 from anatomy.architecture.listing import Entry, covered
 from anatomy.documents.document import Column, Table, share_of
-from anatomy.documents.show_asked import Asked
+from anatomy.documents.show.asked import Asked
 from anatomy.units import bytes_column
 
 BRIEF = 60

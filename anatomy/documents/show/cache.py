@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from anatomy.documents.boundary import around
 from anatomy.documents.document import Block, Column, Facts, Notes, Table
-from anatomy.documents.show_asked import Asked
+from anatomy.documents.profile.boundary import around
+from anatomy.documents.show.asked import Asked
 from anatomy.inference.cache import CACHE_DTYPES, CacheDType, KvCache
 from anatomy.planning.serving import Load, Served
 from anatomy.units import bytes_column, format_bytes

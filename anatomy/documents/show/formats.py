@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from anatomy.documents.document import Column, Notes, Table, share_of
-from anatomy.documents.show_asked import Asked
+from anatomy.documents.show.asked import Asked
 from anatomy.formats.size import FormatSize
 from anatomy.units import bytes_column
 

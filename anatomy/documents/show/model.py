@@ -19,8 +19,8 @@ from anatomy.documents.document import (
     named,
     share_of,
 )
-from anatomy.documents.show_tree import modules_tree
-from anatomy.documents.stored_types import types_table
+from anatomy.documents.show.stored_types import types_table
+from anatomy.documents.show.tree import modules_tree
 from anatomy.units import bytes_column, format_bytes, format_count
 
 NF4_BLOCK = 64
@@ -73,7 +73,7 @@ def _facts(anatomy: Anatomy) -> Iterator[tuple[str, str]]:
     if anatomy.adapter is None:
         yield "class", anatomy.architecture or "not built: counted from the checkpoint's headers"
     else:
-        from anatomy.documents.adapter import adapter_facts  # few models are adapters
+        from anatomy.documents.show.adapter import adapter_facts  # few models are adapters
 
         yield from adapter_facts(anatomy.adapter, anatomy.total)
     yield "read from", anatomy.origin
@@ -142,7 +142,7 @@ def _kinds(kinds: Sequence[str]) -> str:
 def _adapted(anatomy: Anatomy) -> Iterator[Block]:
     """Of an adapter, what it adds to which modules."""
     if anatomy.adapter is not None:
-        from anatomy.documents.adapter import adapter_table
+        from anatomy.documents.show.adapter import adapter_table
 
         if (adapted := adapter_table(anatomy.adapter)) is not None:
             yield adapted

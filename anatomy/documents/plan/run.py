@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from anatomy.documents.boundary import SMALLER_SHOWN, around
 from anatomy.documents.charts_of import timeline_of
 from anatomy.documents.document import (
     Bars,
@@ -18,8 +17,9 @@ from anatomy.documents.document import (
     as_text,
     named,
 )
-from anatomy.documents.plan_config import config_facts
-from anatomy.documents.plan_table import FREEING, flat_table, remark
+from anatomy.documents.plan.config import config_facts
+from anatomy.documents.plan.table import FREEING, flat_table, remark
+from anatomy.documents.profile.boundary import SMALLER_SHOWN, around
 from anatomy.planning.fit import Fit
 from anatomy.planning.plan import Plan
 from anatomy.planning.settings import complete, defaults_beside, settings_in_use

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from anatomy.documents.document import Block, Document, Facts, Notes, Sentence, as_json, named
-from anatomy.documents.plan import run_line
-from anatomy.documents.profile_data import flat_table, profile_data
-from anatomy.documents.profile_failure import failure_blocks, failure_sentence
-from anatomy.documents.profile_speed import kernels, speed
-from anatomy.documents.profile_tables import categories, peaks, phases, residual_tables
+from anatomy.documents.plan.run import run_line
+from anatomy.documents.profile.data import flat_table, profile_data
+from anatomy.documents.profile.failure import failure_blocks, failure_sentence
+from anatomy.documents.profile.speed import kernels, speed
+from anatomy.documents.profile.tables import categories, peaks, phases, residual_tables
 from anatomy.documents.signed import signed_share
 from anatomy.planning.settings import complete, defaults_beside, settings_in_use
 from anatomy.planning.words import where
